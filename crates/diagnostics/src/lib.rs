@@ -1,0 +1,20 @@
+//! Findings about the user's files, and their rendering.
+//!
+//! [`Sources`] holds decoded texts under a [`FileId`]; a [`Finding`] points into them with [`Label`]s;
+//! [`render_human`] and [`render_json`] turn a list of findings into text.
+//! Pure: it reads no files, prints nothing and knows no rule. Failures of the world (a socket, a
+//! process) are not findings; they are error enums of the crates they happen in.
+
+#![forbid(unsafe_code)]
+
+mod codes;
+mod finding;
+mod human;
+mod json;
+mod span;
+
+pub use codes::{Code, CodeEntry};
+pub use finding::{Finding, Label, Severity, sort};
+pub use human::{Style, render_human};
+pub use json::render_json;
+pub use span::{FileId, Location, SourceFile, Sources, Span};

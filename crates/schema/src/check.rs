@@ -1,0 +1,184 @@
+//! The way from texts to findings and a service: parse, walk, lower, apply the rules, finish.
+//!
+//! Every step works on what the one before could build, so that one run reports everything. A service
+//! comes out only when nothing reported is an error.
+
+use diagnostics::{FileId, Finding, Sources, Span, sort};
+use xml_tree::{Problem, Tree};
+
+use crate::cscfg::{self, ServiceConfiguration};
+use crate::csdef::{self, ServiceDefinition};
+use crate::grammar::{self, Document, check_root};
+use crate::model::{Definition, Service};
+use crate::{codes, finish, rules};
+
+const DEFINITION: Document = Document {
+    root: &grammar::csdef::SERVICE_DEFINITION,
+    namespace: grammar::csdef::NAMESPACE,
+};
+
+const CONFIGURATION: Document = Document {
+    root: &grammar::cscfg::SERVICE_CONFIGURATION,
+    namespace: grammar::cscfg::NAMESPACE,
+};
+
+/// The most findings that one check lists.
+///
+/// A hostile file can hold a hundred thousand mistakes; each finding costs a rendered excerpt.
+const MAX_FINDINGS: usize = 1000;
+
+/// What [`check`] found.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The service; absent when a finding is an error.
+    pub service: Option<Service>,
+    /// Every finding, sorted by file, then offset.
+    pub findings: Vec<Finding>,
+}
+
+/// What [`check_definition`] found.
+#[derive(Clone, Debug)]
+pub struct CheckedDefinition {
+    /// The definition; absent when a finding is an error.
+    pub definition: Option<Definition>,
+    /// Every finding, sorted by file, then offset.
+    pub findings: Vec<Finding>,
+}
+
+/// Checks a service definition and a service configuration, each alone and both together.
+///
+/// Rules over both files run only where both are well-formed and have the right root.
+pub fn check(sources: &Sources, definition: FileId, configuration: FileId) -> Checked {
+    let mut findings = Vec::new();
+    let definition_tree = parse(sources, definition, &mut findings);
+    let definition = read_definition(&definition_tree, definition, &mut findings);
+    let configuration_tree = parse(sources, configuration, &mut findings);
+    let configuration = read_configuration(&configuration_tree, configuration, &mut findings);
+    let both = definition.as_ref().zip(configuration.as_ref());
+    if let Some((definition, configuration)) = both {
+        rules::SERVICE
+            .iter()
+            .for_each(|rule| rule(definition, configuration, &mut findings));
+    }
+    limit(&mut findings);
+    let service = both
+        .filter(|_| !has_error(&findings))
+        .and_then(|(definition, configuration)| finish::service(definition, configuration));
+    debug_assert!(
+        service.is_some() || has_error(&findings),
+        "nothing is missing unreported"
+    );
+    Checked { service, findings }
+}
+
+/// Checks a service definition alone.
+pub fn check_definition(sources: &Sources, definition: FileId) -> CheckedDefinition {
+    let mut findings = Vec::new();
+    let tree = parse(sources, definition, &mut findings);
+    let lowered = read_definition(&tree, definition, &mut findings);
+    limit(&mut findings);
+    let lowered = lowered.filter(|_| !has_error(&findings));
+    let definition = lowered.as_ref().and_then(finish::definition);
+    debug_assert!(
+        definition.is_some() || has_error(&findings),
+        "nothing is missing unreported"
+    );
+    CheckedDefinition {
+        definition,
+        findings,
+    }
+}
+
+/// Checks a service configuration alone; the findings are sorted by offset.
+pub fn check_configuration(sources: &Sources, configuration: FileId) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let tree = parse(sources, configuration, &mut findings);
+    read_configuration(&tree, configuration, &mut findings);
+    limit(&mut findings);
+    findings
+}
+
+/// The service's name, from as much of a definition as can be read; nothing else is checked.
+pub fn service_name(sources: &Sources, definition: FileId) -> Option<String> {
+    let tree = xml_tree::parse(sources.file(definition).text());
+    let root = tree
+        .root()
+        .filter(|root| root.name() == DEFINITION.root.name)?;
+    csdef::lower(definition, root)
+        .name
+        .map(|name| name.value.to_owned())
+}
+
+/// Sorts the findings and keeps as many as anyone reads: errors before warnings and reports.
+fn limit(findings: &mut Vec<Finding>) {
+    if findings.len() > MAX_FINDINGS {
+        findings.sort_by_key(|finding| finding.severity);
+        let n_more = findings.len() - MAX_FINDINGS;
+        let file = findings[MAX_FINDINGS].primary.file;
+        findings.truncate(MAX_FINDINGS);
+        let message = format!("{n_more} more findings are not listed");
+        findings.push(Finding::report(
+            codes::MORE_FINDINGS,
+            file,
+            Span::default(),
+            message,
+        ));
+    }
+    sort(findings);
+}
+
+fn has_error(findings: &[Finding]) -> bool {
+    findings.iter().any(Finding::is_error)
+}
+
+fn parse<'s>(sources: &'s Sources, file: FileId, findings: &mut Vec<Finding>) -> Tree<'s> {
+    let tree = xml_tree::parse(sources.file(file).text());
+    findings.extend(tree.problems().iter().map(|problem| finding(file, problem)));
+    tree
+}
+
+/// A problem of the XML as a finding about its file.
+fn finding(file: FileId, problem: &Problem) -> Finding {
+    let mut finding = Finding::error(problem.code, file, problem.span, &problem.message);
+    if let Some((span, text)) = &problem.related {
+        finding = finding.related(file, *span, text);
+    }
+    finding.help.extend(problem.help.clone());
+    finding
+}
+
+/// The typed definition of a well-formed tree with the right root.
+///
+/// Of a malformed text only its own problems are said: what the grammar thinks of half a tree is noise.
+fn read_definition<'t>(
+    tree: &'t Tree<'t>,
+    file: FileId,
+    findings: &mut Vec<Finding>,
+) -> Option<ServiceDefinition<'t>> {
+    let root = tree.root().filter(|_| tree.problems().is_empty())?;
+    if !check_root(&DEFINITION, file, root, findings) {
+        return None;
+    }
+    let definition = csdef::lower(file, root);
+    rules::DEFINITION
+        .iter()
+        .for_each(|rule| rule(&definition, findings));
+    Some(definition)
+}
+
+/// The typed configuration of a well-formed tree with the right root.
+fn read_configuration<'t>(
+    tree: &'t Tree<'t>,
+    file: FileId,
+    findings: &mut Vec<Finding>,
+) -> Option<ServiceConfiguration<'t>> {
+    let root = tree.root().filter(|_| tree.problems().is_empty())?;
+    if !check_root(&CONFIGURATION, file, root, findings) {
+        return None;
+    }
+    let configuration = cscfg::lower(file, root);
+    rules::CONFIGURATION
+        .iter()
+        .for_each(|rule| rule(&configuration, findings));
+    Some(configuration)
+}

@@ -1,0 +1,71 @@
+//! The codes of this crate's findings, each with cause and cure.
+//!
+//! `AR00xx` are files and XML (most of them come from `xml-tree`), `AR01xx` grammar and cross-file rules.
+//! A code keeps its meaning for ever; the documentation of all codes is generated from these tables.
+
+use diagnostics::CodeEntry;
+
+diagnostics::codes! {
+    UNREADABLE = "AR0001": "the file cannot be read"; "check its name and who may read it".
+    NOT_TEXT = "AR0002": "the file is neither UTF-8 nor UTF-16"; "save it as UTF-8".
+    UNKNOWN_ELEMENT = "AR0101": "an element is unknown where it stands, or not understood yet";
+        "check its spelling and its place; it has no effect".
+    UNKNOWN_ATTRIBUTE = "AR0102": "an attribute is unknown where it stands, or not understood yet";
+        "check its spelling; it has no effect".
+    NAMESPACE = "AR0103": "an element is not in the namespace of its kind of file";
+        "give the root element the `xmlns` of the schema".
+    ROOT = "AR0104": "the root element is not the one of this kind of file";
+        "check that definition and configuration are not exchanged".
+    TOO_MANY = "AR0105": "an element stands more often than the schema allows"; "merge or delete the extra ones".
+    MISSING_ELEMENT = "AR0106": "an element that the schema requires is missing"; "add it".
+    PORT_TWICE = "AR0107": "two input endpoints of the service use one public port"; "give each a port of its own".
+    MISSING_ATTRIBUTE = "AR0108": "an attribute that the schema requires is missing"; "add it".
+    VALUE = "AR0109": "an attribute value is outside its type or range"; "write a value that the message names".
+    SERVICE_NAME = "AR0110": "the configuration's `serviceName` is not the definition's `name`";
+        "make the two equal".
+    ROLE_NOT_CONFIGURED = "AR0111": "a role of the definition has no `Role` in the configuration";
+        "add `<Role name=\"…\"><Instances count=\"1\" /></Role>`".
+    ROLE_NOT_DEFINED = "AR0112": "the configuration speaks of a role that the definition has not";
+        "correct its name or delete it".
+    ROLE_TWICE = "AR0113": "two roles of one file have the same name, without regard to case"; "rename or delete one".
+    SETTING_WITHOUT_VALUE = "AR0114": "a setting that the definition declares has no value in the configuration";
+        "add `<Setting name=\"…\" value=\"…\" />` to the role's settings".
+    SETTING_NOT_DECLARED = "AR0115": "the configuration gives a value to a setting that is not declared";
+        "declare it in the role's `ConfigurationSettings` of the definition, or delete it".
+    SETTING_TWICE = "AR0116": "a role has one setting twice in one file"; "delete one of them".
+    INSTANCE_COUNT = "AR0117": "a role has fewer than one instance"; "write a `count` of at least 1".
+    ENDPOINT_TWICE = "AR0118": "two endpoints of one role have the same name"; "rename one of them".
+    LIMIT = "AR0119": "the service has more or fewer roles or endpoints than the platform takes";
+        "split the service".
+    MANY_INTERNAL_ENDPOINTS = "AR0120": "a role has more than five internal endpoints";
+        "old tools of the platform refuse it; approot does not".
+    UPGRADE_DOMAIN_COUNT = "AR0121": "`upgradeDomainCount` is above 20"; "write 1 to 20".
+    VARIABLE_VALUE = "AR0122": "a variable has both or neither of `value` and `RoleInstanceValue`";
+        "give it exactly one of the two".
+    XPATH = "AR0123": "an `xpath` is none of the twelve documented forms"; "write one of the forms of the message".
+    XPATH_NAME = "AR0124": "an `xpath` names a setting, store or endpoint that the role has not";
+        "declare it or correct the name".
+    ENTRY_POINT = "AR0125": "an `EntryPoint` does not hold exactly one entry point"; "keep one".
+    READY_BY_PROGRAM = "AR0126": "`setReadyOnProcessStart` is `false`, which the platform refused";
+        "none needed: the instance is Ready when the program says so".
+    NO_ENTRY_POINT = "AR0127": "a role names no program";
+        "add `<Runtime><EntryPoint><ProgramEntryPoint commandLine=\"…\" setReadyOnProcessStart=\"true\" /></EntryPoint></Runtime>`".
+    NET_ENTRY_POINT = "AR0128": "a role's entry point is a .NET assembly, which approot does not load";
+        "give the role a `ProgramEntryPoint`".
+    SCHEMA_VERSION = "AR0129": "definition and configuration name different schema versions";
+        "make them equal, or drop both".
+    UNSUPPORTED_ROLE = "AR0130": "the role is a web role or a virtual machine role"; "run it elsewhere, or make it a worker role".
+    PROTOCOL = "AR0131": "an endpoint has a protocol that approot does not carry yet"; "use `tcp` or `http`".
+    BLAST = "AR0132": "`topologyChangeDiscovery` is `Blast`, which approot does not do"; "none needed: changes go domain by domain".
+    FIXED_PORTS = "AR0133": "an internal endpoint has more than one port"; "keep one, in `port` or in one `FixedPort`".
+    STORE_TWICE = "AR0134": "two local stores of one role have the same name"; "rename one of them".
+    PARTIAL_TRUST = "AR0135": "`enableNativeCodeExecution` is `false`, and partial trust no longer exists";
+        "delete the attribute".
+    STRAY_TEXT = "AR0136": "text stands in an element that takes none"; "delete it".
+    MORE_FINDINGS = "AR0137": "there are more findings than are listed"; "mend the listed ones and check again".
+}
+
+/// Every code that a service file can lead to: those of XML, then those of this crate.
+pub fn all() -> impl Iterator<Item = &'static CodeEntry> {
+    xml_tree::codes::ALL.iter().chain(ALL)
+}

@@ -1,0 +1,139 @@
+//! An element together with its grammar: how lowering reads values.
+//!
+//! Reading is silent: a value that is missing or wrong is `None` here and a finding of the walk.
+
+use diagnostics::Span;
+use xml_tree::Element;
+
+use super::{ElementSpec, Presence};
+use crate::lexical;
+use crate::model::PortSpecifier;
+use crate::spanned::Spanned;
+
+/// An element and what the grammar says of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node<'t> {
+    element: &'t Element<'t>,
+    spec: &'static ElementSpec,
+}
+
+impl<'t> Node<'t> {
+    pub(crate) fn new(element: &'t Element<'t>, spec: &'static ElementSpec) -> Node<'t> {
+        Node { element, spec }
+    }
+
+    pub(crate) fn name_span(self) -> Span {
+        self.element.name_span()
+    }
+
+    /// The children of this name.
+    ///
+    /// # Panics
+    ///
+    /// If the grammar has no such child: a misspelling in lowering.
+    pub(crate) fn children(self, name: &'static str) -> impl Iterator<Item = Node<'t>> {
+        let child = self
+            .spec
+            .child(name)
+            .expect("lowering reads what the grammar has");
+        let elements = self
+            .element
+            .elements()
+            .filter(move |element| element.name() == name);
+        elements.map(|element| Node::new(element, child.element))
+    }
+
+    /// The first child of this name.
+    pub(crate) fn child(self, name: &'static str) -> Option<Node<'t>> {
+        self.children(name).next()
+    }
+
+    /// The children of this name inside the first child `group`.
+    pub(crate) fn grouped(
+        self,
+        group: &'static str,
+        name: &'static str,
+    ) -> impl Iterator<Item = Node<'t>> {
+        self.child(group)
+            .into_iter()
+            .flat_map(move |group| group.children(name))
+    }
+
+    /// The child elements of this name that the grammar does not read.
+    pub(crate) fn unread(self, name: &'static str) -> impl Iterator<Item = &'t Element<'t>> {
+        self.element
+            .elements()
+            .filter(move |element| element.name() == name)
+    }
+
+    /// An attribute's valid value, or its default.
+    ///
+    /// # Panics
+    ///
+    /// If the grammar has no such attribute: a misspelling in lowering.
+    pub(crate) fn text(self, name: &str) -> Option<Spanned<&'t str>> {
+        let spec = self
+            .spec
+            .attribute(name)
+            .expect("lowering reads what the grammar has");
+        match find_attribute(self.element, name) {
+            Some(attribute) => {
+                let is_valid = spec.lexical.check(attribute.value()).is_ok();
+                is_valid.then(|| Spanned::new(attribute.value(), attribute.value_span()))
+            }
+            None => match spec.presence {
+                Presence::Default(value) => Some(Spanned::new(value, self.name_span())),
+                Presence::Required | Presence::Optional => None,
+            },
+        }
+    }
+
+    fn read<T>(self, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<Spanned<T>> {
+        let Spanned { value, span } = self.text(name)?;
+        parse(value).map(|value| Spanned::new(value, span))
+    }
+
+    pub(crate) fn boolean(self, name: &str) -> Option<Spanned<bool>> {
+        self.read(name, lexical::boolean)
+    }
+
+    pub(crate) fn int(self, name: &str) -> Option<Spanned<i32>> {
+        self.read(name, lexical::int)
+    }
+
+    pub(crate) fn positive_int(self, name: &str) -> Option<Spanned<u32>> {
+        self.read(name, lexical::positive_int)
+    }
+
+    pub(crate) fn port(self, name: &str) -> Option<Spanned<u16>> {
+        self.read(name, lexical::port)
+    }
+
+    pub(crate) fn port_specifier(self, name: &str) -> Option<Spanned<PortSpecifier>> {
+        self.read(name, |value| match value {
+            "*" => Some(PortSpecifier::Any),
+            _ => lexical::port(value).map(PortSpecifier::Fixed),
+        })
+    }
+
+    /// A word of a fixed list, as the value that `words` pairs it with.
+    pub(crate) fn word<T: Copy>(self, name: &str, words: &[(&str, T)]) -> Option<Spanned<T>> {
+        self.read(name, |value| {
+            words
+                .iter()
+                .find(|(word, _)| *word == value)
+                .map(|(_, meaning)| *meaning)
+        })
+    }
+}
+
+/// The attribute of this name without prefix.
+pub(super) fn find_attribute<'t>(
+    element: &'t Element<'t>,
+    name: &str,
+) -> Option<&'t xml_tree::Attribute<'t>> {
+    let is_it = |attribute: &&xml_tree::Attribute<'t>| {
+        attribute.prefix().is_none() && attribute.name() == name
+    };
+    element.attributes().iter().find(is_it)
+}

@@ -1,0 +1,246 @@
+//! Lexical types of attribute values: what each accepts, and its values.
+//!
+//! Source: the types of `ServiceDefinitionSchema` and `ServiceConfigurationSchema` (Azure SDK 2.4), and of
+//! XML Schema for `int` and `boolean`, white space around those two included.
+
+use crate::suggest::did_you_mean;
+
+/// The most characters of a command line, path or variable name.
+///
+/// Source: `NonEmptyString` of the schema.
+const MAX_TEXT_CHARS: usize = 256;
+
+/// The type of an attribute value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lexical {
+    /// Any text, the empty one included.
+    Text,
+    /// 1 to 256 characters.
+    NonEmpty,
+    /// The name of an environment variable: `NonEmpty`, without `=`, which ends a name everywhere.
+    VariableName,
+    /// A name of a service, role, setting, endpoint or store.
+    Name,
+    /// The prefix of host names of instances: 1 to 10 letters, digits and inner hyphens.
+    VmName,
+    /// A whole number of 32 bits.
+    Int,
+    /// A whole number from 1.
+    PositiveInt,
+    /// 1 to 65535.
+    Port,
+    /// 1 to 65535, or `*`.
+    PortSpecifier,
+    /// `true`, `false`, `1` or `0`.
+    Boolean,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+}
+
+/// Why a value is not of its type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// What the value should be: follows "is not".
+    pub(crate) expected: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Lexical {
+    /// Whether `value` is of this type.
+    pub(crate) fn check(self, value: &str) -> Result<(), Fault> {
+        let is_valid = match self {
+            Lexical::Text => true,
+            Lexical::NonEmpty => is_non_empty(value),
+            Lexical::VariableName => is_non_empty(value) && !value.contains('='),
+            Lexical::Name => is_name(value),
+            Lexical::VmName => is_vm_name(value),
+            Lexical::Int => int(value).is_some(),
+            Lexical::PositiveInt => positive_int(value).is_some(),
+            Lexical::Port => port(value).is_some(),
+            Lexical::PortSpecifier => value == "*" || port(value).is_some(),
+            Lexical::Boolean => boolean(value).is_some(),
+            Lexical::OneOf(words) => words.contains(&value),
+        };
+        if is_valid {
+            return Ok(());
+        }
+        Err(Fault {
+            expected: self.expected(),
+            help: self.help(value),
+        })
+    }
+
+    fn expected(self) -> String {
+        let text = match self {
+            Lexical::Text => "a text",
+            Lexical::NonEmpty => "a text of 1 to 256 characters",
+            Lexical::VariableName => "a variable name of 1 to 256 characters without `=`",
+            Lexical::Name => "a valid name",
+            Lexical::VmName => "1 to 10 letters, digits and inner hyphens",
+            Lexical::Int => "a whole number",
+            Lexical::PositiveInt => "a whole number from 1",
+            Lexical::Port => "a port from 1 to 65535",
+            Lexical::PortSpecifier => "a port from 1 to 65535 or `*`",
+            Lexical::Boolean => "`true` or `false`",
+            Lexical::OneOf(words) => {
+                let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+                return format!("one of {}", words.join(", "));
+            }
+        };
+        text.to_owned()
+    }
+
+    fn help(self, value: &str) -> Option<String> {
+        match self {
+            Lexical::Name => Some(
+                "names begin with a letter or `_`, have none of \\ / : * ? \" < > | ` ' ^, and do not \
+                 end with `.` or white space"
+                    .to_owned(),
+            ),
+            Lexical::Boolean => did_you_mean(value, ["true", "false"]),
+            Lexical::OneOf(words) => did_you_mean(value, words.iter().copied()),
+            _ => None,
+        }
+    }
+}
+
+fn is_non_empty(value: &str) -> bool {
+    (1..=MAX_TEXT_CHARS).contains(&value.chars().count())
+}
+
+/// `NamedElementNameString`.
+fn is_name(value: &str) -> bool {
+    const FORBIDDEN: &[char] = &['\\', '/', ':', '*', '?', '"', '<', '>', '|', '`', '\'', '^'];
+    value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && !value.contains(FORBIDDEN)
+        && !value.ends_with(|c: char| c == '.' || c.is_whitespace())
+}
+
+fn is_vm_name(value: &str) -> bool {
+    let is_inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (1..=10).contains(&value.len())
+        && value.bytes().all(is_inner)
+        && !value.starts_with('-')
+        && !value.ends_with('-')
+}
+
+/// An `xs:int`.
+pub(crate) fn int(value: &str) -> Option<i32> {
+    value.trim_matches([' ', '\t', '\r', '\n']).parse().ok()
+}
+
+/// An `xs:int` from 1.
+pub(crate) fn positive_int(value: &str) -> Option<u32> {
+    int(value)
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|&number| number > 0)
+}
+
+/// A port from 1 to 65535.
+pub(crate) fn port(value: &str) -> Option<u16> {
+    int(value)
+        .and_then(|number| u16::try_from(number).ok())
+        .filter(|&port| port > 0)
+}
+
+/// An `xs:boolean`.
+pub(crate) fn boolean(value: &str) -> Option<bool> {
+    match value.trim_matches([' ', '\t', '\r', '\n']) {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(lexical: Lexical, good: &[&str], bad: &[&str]) {
+        for value in good {
+            assert_eq!(lexical.check(value), Ok(()), "{lexical:?} {value:?}");
+        }
+        for value in bad {
+            assert!(lexical.check(value).is_err(), "{lexical:?} {value:?}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        let good = [
+            "a",
+            "_",
+            "My Role",
+            "Microsoft.WindowsAzure.Plugins.X",
+            "a-1",
+            "aé",
+        ];
+        let bad = [
+            "", "1a", "-a", ".a", " a", "a.", "a ", "a/b", "a\\b", "a:b", "a*", "a?", "a\"", "a<",
+            "a>", "a|", "a`", "a'", "a^", "é",
+        ];
+        check(Lexical::Name, &good, &bad);
+    }
+
+    #[test]
+    fn texts_have_one_to_256_characters() {
+        let (longest, too_long) = ("é".repeat(256), "é".repeat(257));
+        check(Lexical::NonEmpty, &["a", " ", &longest], &["", &too_long]);
+        check(
+            Lexical::VariableName,
+            &["a", "PATH.x y"],
+            &["", "a=b", &too_long],
+        );
+        check(Lexical::Text, &["", &too_long], &[]);
+    }
+
+    #[test]
+    fn numbers_and_ports() {
+        check(
+            Lexical::Int,
+            &["0", "-1", "+7", "007", " 1 ", "2147483647"],
+            &["", "1.0", "x", "2147483648", "0x1"],
+        );
+        check(
+            Lexical::PositiveInt,
+            &["1", "2147483647"],
+            &["0", "-1", "2147483648"],
+        );
+        check(
+            Lexical::Port,
+            &["1", "65535", "080"],
+            &["0", "65536", "-1", "*", ""],
+        );
+        check(
+            Lexical::PortSpecifier,
+            &["*", "1", "65535"],
+            &["0", "65536", "**", ""],
+        );
+    }
+
+    #[test]
+    fn booleans_and_words() {
+        check(
+            Lexical::Boolean,
+            &["true", "false", "1", "0", " true "],
+            &["True", "yes", "", "2"],
+        );
+        check(
+            Lexical::OneOf(&["tcp", "http"]),
+            &["tcp"],
+            &["TCP", "", "udp"],
+        );
+        let fault = Lexical::OneOf(&["tcp", "http"]).check("TCP").unwrap_err();
+        assert_eq!(fault.expected, "one of `tcp`, `http`");
+        assert_eq!(fault.help.as_deref(), Some("did you mean `tcp`?"));
+    }
+
+    #[test]
+    fn names_of_machines() {
+        check(
+            Lexical::VmName,
+            &["a", "a-b", "0123456789"],
+            &["", "-a", "a-", "01234567890", "a_b"],
+        );
+    }
+}

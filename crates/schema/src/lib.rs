@@ -1,0 +1,38 @@
+//! Service definition (`.csdef`) and service configuration (`.cscfg`), read by their real grammar.
+//!
+//! ```text
+//! text ─► xml_tree::parse ─► grammar (tables, one walk) ─► csdef, cscfg (typed, spanned) ─► rules ─► Service
+//!                  └──────────────┴────────────── findings ───────────────┴──────────────────┘
+//! ```
+//!
+//! [`check`] and its relatives collect every [`Finding`](diagnostics::Finding) of the files they are given
+//! and build the span-free [`Service`] when none of them is an error. What this version does not read is a
+//! finding with its place, never silence.
+//! Pure: no file is opened here ([`load`] is handed what reading gave), nothing is decided about where and
+//! how the service runs, and nothing after this crate knows that XML existed.
+
+#![forbid(unsafe_code)]
+
+mod check;
+pub mod codes;
+mod cscfg;
+mod csdef;
+mod finish;
+mod grammar;
+mod lexical;
+mod load;
+mod model;
+mod rules;
+mod spanned;
+mod suggest;
+mod xpath;
+
+pub use check::{
+    Checked, CheckedDefinition, check, check_configuration, check_definition, service_name,
+};
+pub use load::load;
+pub use model::{
+    Content, Definition, ExecutionContext, InputEndpoint, InternalEndpoint, LocalResource,
+    PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration, RoleDefinition,
+    RoleInstanceValue, Service, StartupTask, TaskType, Variable, VariableValue,
+};

@@ -1,0 +1,264 @@
+//! The checked service: what the two files say once every rule has passed.
+//!
+//! Span-free and owned: nothing that uses these types knows that XML existed. They hold what the files
+//! *ask for*; they decide nothing (no instance, address or path of the host appears here, `plan` adds
+//! those) and offer no way to be changed back into text.
+//!
+//! [`Service`] is a [`Definition`] and one [`RoleConfiguration`] per role, in the definition's order.
+
+use std::fmt;
+
+/// A service definition together with one service configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The service definition.
+    pub definition: Definition,
+    /// What the configuration says of each role: exactly one per role, in the definition's order.
+    pub roles: Vec<RoleConfiguration>,
+}
+
+/// A service definition: `<ServiceDefinition name="EchoCloud">`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// `ServiceDefinition/@name`, equal to the configuration's `serviceName`.
+    pub name: String,
+    /// `ServiceDefinition/@upgradeDomainCount`, 1 to 20; 5 when absent.
+    pub upgrade_domain_count: u32,
+    /// `WorkerRole`, in document order, 1 to 25; names differ without regard to case.
+    pub roles: Vec<RoleDefinition>,
+}
+
+/// A worker role: `<WorkerRole name="EchoWorker" vmsize="Small">`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleDefinition {
+    /// `WorkerRole/@name`.
+    pub name: String,
+    /// `WorkerRole/@vmsize`, an opaque word; `Small` when absent.
+    pub vmsize: String,
+    /// Names of `ConfigurationSettings/Setting`, in document order, without duplicates.
+    pub settings: Vec<String>,
+    /// `LocalResources/LocalStorage`, then the old direct `LocalStorage` if there is one.
+    pub local_resources: Vec<LocalResource>,
+    /// `Endpoints/InputEndpoint`, in document order.
+    pub input_endpoints: Vec<InputEndpoint>,
+    /// `Endpoints/InternalEndpoint`, in document order.
+    pub internal_endpoints: Vec<InternalEndpoint>,
+    /// `Runtime/@executionContext`; limited when absent.
+    pub execution_context: ExecutionContext,
+    /// `Runtime/Environment/Variable`, in document order.
+    pub environment: Vec<Variable>,
+    /// `Runtime/EntryPoint/ProgramEntryPoint`.
+    pub entry_point: ProgramEntryPoint,
+    /// `Startup/Task`, in document order, which is the order they start in.
+    pub startup_tasks: Vec<StartupTask>,
+    /// `Contents/Content`, in document order.
+    pub contents: Vec<Content>,
+}
+
+/// A local store: `<LocalStorage name="Cache" sizeInMB="100" cleanOnRoleRecycle="false" />`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalResource {
+    /// `LocalStorage/@name`, also the name of its folder.
+    pub name: String,
+    /// `LocalStorage/@cleanOnRoleRecycle`; true when absent: emptied at every restart of the role.
+    pub clean_on_role_recycle: bool,
+    /// `LocalStorage/@sizeInMB` in MiB, at least 1; 1000 when absent.
+    pub size_mb: u32,
+}
+
+/// A public, load-balanced endpoint: `<InputEndpoint name="Echo" protocol="tcp" port="1234" />`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputEndpoint {
+    /// `InputEndpoint/@name`, unique among all endpoints of the role.
+    pub name: String,
+    /// `InputEndpoint/@protocol`; only `http` and `tcp` pass the checks of this version.
+    pub protocol: Protocol,
+    /// `InputEndpoint/@port`, the public port, 1 to 65535, unique in the service.
+    pub port: u16,
+    /// `InputEndpoint/@localPort`, the port inside the instance; the public port when absent.
+    pub local_port: PortSpecifier,
+    /// `InputEndpoint/@ignoreRoleInstanceStatus`; false when absent. True: a Busy instance keeps
+    /// receiving connections.
+    pub ignore_role_instance_status: bool,
+}
+
+/// An endpoint inside the deployment, never load balanced:
+/// `<InternalEndpoint name="Peers" protocol="tcp" port="*" />`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InternalEndpoint {
+    /// `InternalEndpoint/@name`, unique among all endpoints of the role.
+    pub name: String,
+    /// `InternalEndpoint/@protocol`; only `http` and `tcp` pass the checks of this version.
+    pub protocol: Protocol,
+    /// `InternalEndpoint/@port` or `FixedPort/@port`; any port when neither is given.
+    pub port: PortSpecifier,
+}
+
+/// A port that the file fixes, or one that the platform is to choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortSpecifier {
+    /// This port, 1 to 65535.
+    Fixed(u16),
+    /// `*`: any free port.
+    Any,
+}
+
+/// The protocol of an endpoint, as the schema spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `http`, carried as TCP; the balancer does not look into it.
+    Http,
+    /// `https`, with a certificate of the role.
+    Https,
+    /// `tcp`.
+    Tcp,
+    /// `udp`, a port space of its own.
+    Udp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protocol::Http => "http",
+            Protocol::Https => "https",
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        })
+    }
+}
+
+/// The privileges of a program: `executionContext="limited"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExecutionContext {
+    /// `limited`, the default: an unprivileged identity.
+    #[default]
+    Limited,
+    /// `elevated`: the identity of the fabric itself.
+    Elevated,
+}
+
+impl fmt::Display for ExecutionContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ExecutionContext::Limited => "limited",
+            ExecutionContext::Elevated => "elevated",
+        })
+    }
+}
+
+/// How the role start treats a startup task: `taskType="simple"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskType {
+    /// `simple`, the default: runs to its end before the next; a non-zero exit fails the start.
+    #[default]
+    Simple,
+    /// `foreground`: runs beside the role, which does not stop before it has ended.
+    Foreground,
+    /// `background`: runs beside the role and nothing waits for it.
+    Background,
+}
+
+impl fmt::Display for TaskType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TaskType::Simple => "simple",
+            TaskType::Foreground => "foreground",
+            TaskType::Background => "background",
+        })
+    }
+}
+
+/// An environment variable: `<Variable name="MODE" value="fast" />`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// `Variable/@name`, 1 to 256 characters.
+    pub name: String,
+    /// Its value, or where the value comes from.
+    pub value: VariableValue,
+}
+
+/// The value of a [`Variable`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VariableValue {
+    /// `Variable/@value`; an empty text sets the variable to the empty text.
+    Literal(String),
+    /// `Variable/RoleInstanceValue`, filled in when the program starts.
+    RoleInstance(RoleInstanceValue),
+}
+
+/// A value of the running instance: one of the twelve documented `RoleInstanceValue/@xpath` forms.
+///
+/// Names are those of the same role and were checked to be declared.
+/// Source: "Expose role configuration as an environment variable with XPath" (Azure documentation).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleInstanceValue {
+    /// `/RoleEnvironment/Deployment/@emulated`: `true` or `false`.
+    Emulated,
+    /// `/RoleEnvironment/Deployment/@id`.
+    DeploymentId,
+    /// `/RoleEnvironment/CurrentInstance/@id`.
+    InstanceId,
+    /// `/RoleEnvironment/CurrentInstance/@updateDomain`, a number from 0.
+    UpdateDomain,
+    /// `/RoleEnvironment/CurrentInstance/@faultDomain`, a number from 0.
+    FaultDomain,
+    /// `/RoleEnvironment/CurrentInstance/@roleName`.
+    RoleName,
+    /// `…/ConfigurationSettings/ConfigurationSetting[@name='S']/@value`.
+    Setting(String),
+    /// `…/LocalResources/LocalResource[@name='L']/@path`, ending with a separator.
+    LocalResourcePath(String),
+    /// `…/LocalResources/LocalResource[@name='L']/@sizeInMB`.
+    LocalResourceSize(String),
+    /// `…/Endpoints/Endpoint[@name='E']/@protocol`, lower case.
+    EndpointProtocol(String),
+    /// `…/Endpoints/Endpoint[@name='E']/@address`, the instance's own address.
+    EndpointAddress(String),
+    /// `…/Endpoints/Endpoint[@name='E']/@port`, the local port.
+    EndpointPort(String),
+}
+
+/// The program of a role:
+/// `<ProgramEntryPoint commandLine="echo-worker" setReadyOnProcessStart="true" />`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramEntryPoint {
+    /// `ProgramEntryPoint/@commandLine`: program and arguments, relative to the approot.
+    pub command_line: String,
+    /// `ProgramEntryPoint/@setReadyOnProcessStart`. True: Ready as soon as the process runs; false:
+    /// when the program says so.
+    pub set_ready_on_process_start: bool,
+}
+
+/// A command that runs before the role: `<Task commandLine="setup.sh" taskType="simple" />`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartupTask {
+    /// `Task/@commandLine`: program and arguments, relative to the approot.
+    pub command_line: String,
+    /// `Task/@executionContext`; limited when absent.
+    pub execution_context: ExecutionContext,
+    /// `Task/@taskType`; simple when absent.
+    pub task_type: TaskType,
+    /// `Task/Environment/Variable`, visible to this task only.
+    pub environment: Vec<Variable>,
+}
+
+/// A folder that goes into the approot:
+/// `<Content destination="content"><SourceDirectory path="content" /></Content>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// `Content/@destination`, relative to the approot, as written.
+    pub destination: String,
+    /// `SourceDirectory/@path`, relative to the definition, as written.
+    pub source_directory: String,
+}
+
+/// What a configuration says of one role: `<Role name="EchoWorker">`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleConfiguration {
+    /// `Role/@name`, spelled as in the definition.
+    pub name: String,
+    /// `Instances/@count`, at least 1.
+    pub instance_count: u32,
+    /// `ConfigurationSettings/Setting` as name and value, in the definition's order.
+    pub settings: Vec<(String, String)>,
+}

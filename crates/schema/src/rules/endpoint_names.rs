@@ -1,0 +1,31 @@
+//! Endpoint names are unique in a role over all kinds: a role sees them in one dictionary.
+
+use diagnostics::Finding;
+
+use super::{check_unique, shown};
+use crate::codes;
+use crate::csdef::ServiceDefinition;
+
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+    for role in &definition.roles {
+        let input = role
+            .input_endpoints
+            .iter()
+            .filter_map(|endpoint| endpoint.name);
+        let internal = role
+            .internal_endpoints
+            .iter()
+            .filter_map(|endpoint| endpoint.name);
+        let mut names: Vec<_> = input.chain(internal).collect();
+        names.sort_by_key(|name| name.span);
+        let message = |name: &str| format!("role {} has two endpoints `{name}`", shown(role.name));
+        check_unique(
+            definition.file,
+            codes::ENDPOINT_TWICE,
+            names,
+            str::to_owned,
+            message,
+            findings,
+        );
+    }
+}

@@ -1,0 +1,33 @@
+//! Role names are unique in each file, without regard to case: instances and folders are named after them.
+
+use diagnostics::Finding;
+
+use super::check_unique;
+use crate::codes;
+use crate::cscfg::ServiceConfiguration;
+use crate::csdef::ServiceDefinition;
+
+fn message(name: &str) -> String {
+    format!("the role name `{name}` is used twice")
+}
+
+pub(super) fn check_definition(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+    let unsupported = definition
+        .unsupported_roles
+        .iter()
+        .filter_map(|role| role.name);
+    let roles = definition.roles.iter().filter_map(|role| role.name);
+    let mut names: Vec<_> = roles.chain(unsupported).collect();
+    names.sort_by_key(|name| name.span);
+    let (file, code) = (definition.file, codes::ROLE_TWICE);
+    check_unique(file, code, names, str::to_lowercase, message, findings);
+}
+
+pub(super) fn check_configuration(
+    configuration: &ServiceConfiguration<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let names = configuration.roles.iter().filter_map(|role| role.name);
+    let (file, code) = (configuration.file, codes::ROLE_TWICE);
+    check_unique(file, code, names, str::to_lowercase, message, findings);
+}

@@ -1,0 +1,147 @@
+//! The tree: elements and attributes that borrow from the text and know where they stand.
+//!
+//! A document is kept as far as service files and role documents need it: comments and processing
+//! instructions are dropped, and so is blank text beside child elements. What was wrong with the
+//! document stands in [`Tree::problems`]; a tree with problems holds what could be read before and
+//! around them.
+
+use std::borrow::Cow;
+
+use diagnostics::Span;
+
+use crate::problem::Problem;
+
+/// What [`crate::parse`] made of a text.
+#[derive(Debug, Default)]
+pub struct Tree<'a> {
+    pub(crate) root: Option<Element<'a>>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl<'a> Tree<'a> {
+    /// The root element, if the text got as far as one.
+    pub fn root(&self) -> Option<&Element<'a>> {
+        self.root.as_ref()
+    }
+
+    /// Everything that keeps the text from being well-formed, in the order of the text; empty for a
+    /// well-formed document.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+/// An element, from its start tag to its end tag.
+#[derive(Debug)]
+pub struct Element<'a> {
+    pub(crate) qualified_name: &'a str,
+    pub(crate) namespace: Option<Cow<'a, str>>,
+    pub(crate) attributes: Vec<Attribute<'a>>,
+    pub(crate) children: Vec<Element<'a>>,
+    pub(crate) text: Cow<'a, str>,
+    pub(crate) span: Span,
+}
+
+impl<'a> Element<'a> {
+    /// The local name, without prefix.
+    pub fn name(&self) -> &'a str {
+        split_name(self.qualified_name).1
+    }
+
+    /// The prefix before the colon, if there is one.
+    pub fn prefix(&self) -> Option<&'a str> {
+        split_name(self.qualified_name).0
+    }
+
+    /// The name of the namespace that the element is in.
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// The attributes, namespace declarations left out, in the order of the text.
+    pub fn attributes(&self) -> &[Attribute<'a>] {
+        &self.attributes
+    }
+
+    /// The normalised value of the attribute of this name without prefix.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        let attribute = self
+            .attributes
+            .iter()
+            .find(|attribute| attribute.qualified_name == name);
+        attribute.map(Attribute::value)
+    }
+
+    /// The child elements, in the order of the text.
+    pub fn elements(&self) -> impl Iterator<Item = &Element<'a>> + Clone {
+        self.children.iter()
+    }
+
+    /// The first child element of this local name, in any namespace.
+    pub fn child(&self, name: &str) -> Option<&Element<'a>> {
+        self.children.iter().find(|element| element.name() == name)
+    }
+
+    /// The element's own character data, CDATA sections and references included, line ends as `\n`.
+    ///
+    /// Blank pieces beside child elements are left out: they are indentation.
+    pub fn text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.text)
+    }
+
+    /// Where the name stands in the start tag, prefix included.
+    pub fn name_span(&self) -> Span {
+        let start = self.span.start + 1;
+        Span::new(start, start + self.qualified_name.len())
+    }
+
+    /// From the `<` of the start tag to after the `>` of the end tag; up to where reading ended for an
+    /// element that is never closed.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+}
+
+/// An attribute that is not a namespace declaration.
+#[derive(Debug)]
+pub struct Attribute<'a> {
+    pub(crate) qualified_name: &'a str,
+    pub(crate) value: Cow<'a, str>,
+    pub(crate) name_start: usize,
+    pub(crate) value_span: Span,
+}
+
+impl<'a> Attribute<'a> {
+    /// The local name, without prefix.
+    pub fn name(&self) -> &'a str {
+        split_name(self.qualified_name).1
+    }
+
+    /// The prefix before the colon, if there is one.
+    pub fn prefix(&self) -> Option<&'a str> {
+        split_name(self.qualified_name).0
+    }
+
+    /// The value with references resolved and raw white space turned into spaces.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Where the name stands, prefix included.
+    pub fn name_span(&self) -> Span {
+        Span::new(self.name_start, self.name_start + self.qualified_name.len())
+    }
+
+    /// Where the value stands, without its quotes.
+    pub fn value_span(&self) -> Span {
+        self.value_span
+    }
+}
+
+/// Prefix and local name of a qualified name.
+pub(crate) fn split_name(qualified_name: &str) -> (Option<&str>, &str) {
+    match qualified_name.split_once(':') {
+        Some((prefix, local)) => (Some(prefix), local),
+        None => (None, qualified_name),
+    }
+}
