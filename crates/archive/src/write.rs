@@ -1,0 +1,254 @@
+//! Writing an archive, entry by entry, in the caller's order.
+//!
+//! [`ArchiveWriter`] decides everything but the order. It holds one buffer, whatever the size of
+//! the content, and the names so far, to refuse what [`ArchiveReader`](crate::ArchiveReader) would.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Read, Write};
+
+use crate::gzip::GzipWriter;
+use crate::header::{self, END_BYTES};
+use crate::{Digest, EntryKind, Hasher, Limits, Mode, Names, Refusal, check_link, check_path};
+
+/// How much content is read at a time, in bytes.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Writes a `tar.gz`. After an error it is of no further use: drop it, and what it wrote.
+pub struct ArchiveWriter<W: Write> {
+    gzip: GzipWriter<W>,
+    limits: Limits,
+    names: Names,
+    n_entries: u64,
+    tar_bytes: u64,
+    buffer: Box<[u8]>,
+}
+
+/// A whole archive, as [`ArchiveWriter::finish`] leaves it.
+#[derive(Debug)]
+pub struct Finished<W> {
+    /// What the archive was written to, flushed.
+    pub output: W,
+    /// The size of the archive in bytes.
+    pub compressed_bytes: u64,
+    /// The size of the tar inside in bytes, the zero blocks at its end included.
+    pub tar_bytes: u64,
+}
+
+impl<W: Write> ArchiveWriter<W> {
+    /// Begins an archive.
+    pub fn new(output: W, limits: Limits) -> ArchiveWriter<W> {
+        ArchiveWriter {
+            gzip: GzipWriter::new(output),
+            limits,
+            names: Names::new(),
+            n_entries: 0,
+            tar_bytes: 0,
+            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+        }
+    }
+
+    /// Writes a file of exactly `bytes` bytes and returns the digest of what was written.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Refused`] for its path or size, [`WriteError::TooMuch`], and for the content
+    /// [`WriteError::Content`] or, where it is shorter or longer, [`WriteError::ContentLength`].
+    pub fn append_file(
+        &mut self,
+        path: &str,
+        mode: Mode,
+        bytes: u64,
+        content: impl Read,
+    ) -> Result<Digest, WriteError> {
+        let bytes_max = self.limits.file_bytes_max.min(Limits::FILE_BYTES_MAX);
+        if bytes > bytes_max {
+            return Err(refused(path)(Refusal::TooLarge { bytes_max }));
+        }
+        self.append_header(path, &EntryKind::File { mode, bytes })?;
+        let digest = self.append_content(path, bytes, content)?;
+        self.write(&[0; header::BLOCK_BYTES][..header::padding_bytes(bytes)])?;
+        Ok(digest)
+    }
+
+    /// Writes a symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Refused`] for its path or target, or [`WriteError::TooMuch`].
+    pub fn append_symlink(&mut self, path: &str, target: &str) -> Result<(), WriteError> {
+        check_link(path, target, &self.limits).map_err(refused(path))?;
+        let target = target.to_owned();
+        self.append_header(path, &EntryKind::Symlink { target })
+    }
+
+    /// Ends the archive.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::TooMuch`] where the archive is so small for its content that a reader would
+    /// take it for a bomb, or [`WriteError::Write`].
+    pub fn finish(mut self) -> Result<Finished<W>, WriteError> {
+        self.write(&[0; END_BYTES as usize])?;
+        let (output, compressed_bytes) = self.gzip.finish().map_err(writing)?;
+        let max = self.limits.tar_bytes_max_for(compressed_bytes);
+        if self.tar_bytes > max {
+            let what = "bytes for an archive of this size";
+            return Err(WriteError::TooMuch { what, max });
+        }
+        Ok(Finished {
+            output,
+            compressed_bytes,
+            tar_bytes: self.tar_bytes,
+        })
+    }
+
+    fn append_header(&mut self, path: &str, kind: &EntryKind) -> Result<(), WriteError> {
+        check_path(path, &self.limits).map_err(refused(path))?;
+        self.names.insert(path).map_err(refused(path))?;
+        self.n_entries += 1;
+        if self.n_entries > self.limits.entries_max {
+            let (what, max) = ("entries", self.limits.entries_max);
+            return Err(WriteError::TooMuch { what, max });
+        }
+        let entry_bytes = header::entry_bytes(path, kind);
+        if self.tar_bytes + entry_bytes + END_BYTES > self.limits.tar_bytes_max {
+            let (what, max) = ("bytes", self.limits.tar_bytes_max);
+            return Err(WriteError::TooMuch { what, max });
+        }
+        self.write(&header::encode(path, kind))
+    }
+
+    fn append_content(
+        &mut self,
+        path: &str,
+        bytes: u64,
+        mut content: impl Read,
+    ) -> Result<Digest, WriteError> {
+        let mut hasher = Hasher::new();
+        let mut left = bytes;
+        loop {
+            let n = fill(&mut self.buffer, &mut content).map_err(|source| WriteError::Content {
+                entry: path.to_owned(),
+                source,
+            })?;
+            let is_end = n < self.buffer.len();
+            if n as u64 > left || (is_end && n as u64 != left) {
+                return Err(WriteError::ContentLength {
+                    entry: path.to_owned(),
+                    stated: bytes,
+                });
+            }
+            left -= n as u64;
+            hasher.update(&self.buffer[..n]);
+            self.gzip.write_all(&self.buffer[..n]).map_err(writing)?;
+            self.tar_bytes += n as u64;
+            if is_end {
+                return Ok(hasher.finish());
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.tar_bytes += bytes.len() as u64;
+        self.gzip.write_all(bytes).map_err(writing)
+    }
+}
+
+/// Fills the buffer, less only at the end: the sizes in which content arrives must not reach
+/// deflate.
+fn fill(buffer: &mut [u8], content: &mut impl Read) -> io::Result<usize> {
+    let mut n_filled = 0;
+    while n_filled < buffer.len() {
+        match content.read(&mut buffer[n_filled..]) {
+            Ok(0) => break,
+            Ok(n) => n_filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(n_filled)
+}
+
+fn refused(path: &str) -> impl FnOnce(Refusal) -> WriteError {
+    let entry = path.to_owned();
+    |refusal| WriteError::Refused { entry, refusal }
+}
+
+fn writing(source: io::Error) -> WriteError {
+    WriteError::Write { source }
+}
+
+/// Why an archive could not be written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// An entry may not be in an archive.
+    Refused {
+        /// Its path.
+        entry: String,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The archive passes one of the [`Limits`].
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there may be.
+        max: u64,
+    },
+    /// The content of a file could not be read.
+    Content {
+        /// Its path in the archive.
+        entry: String,
+        /// What the reader said.
+        source: io::Error,
+    },
+    /// The content of a file is shorter or longer than stated.
+    ContentLength {
+        /// Its path in the archive.
+        entry: String,
+        /// The length that was stated, in bytes.
+        stated: u64,
+    },
+    /// The output could not be written.
+    Write {
+        /// What the output said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WriteError::Refused { entry, refusal } => {
+                write!(f, "cannot pack `{}`: {refusal}", entry.escape_debug())
+            }
+            WriteError::TooMuch { what, max } => {
+                write!(f, "the archive holds too many {what}, the limit is {max}")
+            }
+            WriteError::Content { entry, .. } => {
+                write!(f, "cannot read the content of `{}`", entry.escape_debug())
+            }
+            WriteError::ContentLength { entry, stated } => {
+                let entry = entry.escape_debug();
+                write!(
+                    f,
+                    "the content of `{entry}` has not the stated length in bytes: {stated}"
+                )
+            }
+            WriteError::Write { .. } => f.write_str("cannot write the archive"),
+        }
+    }
+}
+
+impl Error for WriteError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            WriteError::Content { source, .. } | WriteError::Write { source } => Some(source),
+            WriteError::Refused { .. }
+            | WriteError::TooMuch { .. }
+            | WriteError::ContentLength { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A file of the manifest as JSON, which tells a file from a link by the keys that are there.
+
+use archive::Mode;
+use serde::{Deserialize, Serialize};
+
+use super::{Content, ManifestFile};
+
+/// The form of [`ManifestFile`] in JSON: the first three of its optional keys, or the last.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WireFile {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<WireMode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum WireMode {
+    #[serde(rename = "0644")]
+    Plain,
+    #[serde(rename = "0755")]
+    Executable,
+}
+
+impl From<ManifestFile> for WireFile {
+    fn from(file: ManifestFile) -> WireFile {
+        let mut wire = WireFile {
+            path: file.path,
+            bytes: None,
+            mode: None,
+            sha256: None,
+            target: None,
+        };
+        match file.content {
+            Content::File {
+                bytes,
+                mode,
+                sha256,
+            } => {
+                wire.bytes = Some(bytes);
+                wire.mode = Some(match mode {
+                    Mode::Plain => WireMode::Plain,
+                    Mode::Executable => WireMode::Executable,
+                });
+                wire.sha256 = Some(sha256.to_string());
+            }
+            Content::Symlink { target } => wire.target = Some(target),
+        }
+        wire
+    }
+}
+
+impl TryFrom<WireFile> for ManifestFile {
+    type Error = String;
+
+    fn try_from(wire: WireFile) -> Result<ManifestFile, String> {
+        let content = match (wire.bytes, wire.mode, wire.sha256, wire.target) {
+            (Some(bytes), Some(mode), Some(sha256), None) => Content::File {
+                bytes,
+                mode: match mode {
+                    WireMode::Plain => Mode::Plain,
+                    WireMode::Executable => Mode::Executable,
+                },
+                sha256: sha256.parse().map_err(|error| format!("{error}"))?,
+            },
+            (None, None, None, Some(target)) => Content::Symlink { target },
+            _ => return Err(format!("neither a file nor a link: `{}`", wire.path)),
+        };
+        let path = wire.path;
+        Ok(ManifestFile { path, content })
+    }
+}
