@@ -1,0 +1,383 @@
+//! From a service to a plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use schema::{PortSpecifier, RoleConfiguration, RoleDefinition, Service};
+
+use crate::command_line;
+use crate::deployment::{
+    Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan, InstanceView,
+    LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, Slot, TaskPlan, TaskType,
+};
+use crate::environment::environment;
+use crate::error::PlanError;
+
+/// Instances of one deployment: the addresses 127.17.n.1 to 127.17.n.254 of its block.
+pub const INSTANCES_MAX: usize = 254;
+
+/// How many fault domains the platform always used. Source: "fault domains and update domains", MSDN blogs.
+const FAULT_DOMAINS: u32 = 2;
+
+/// The first of the ports that are given where the definition leaves the choice (`*`). Each instance has an
+/// address of its own, so the same ports serve all of them; below the usual ephemeral range, above well-known ones.
+const CHOSEN_PORT_FIRST: u16 = 20_000;
+
+/// What a plan depends on besides the service.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// 32 hex digits.
+    pub deployment_id: String,
+    /// The new plan's number.
+    pub incarnation: u64,
+    /// Where the deployment runs.
+    pub slot: Slot,
+    /// `@emulated` of the role environment.
+    pub emulated: bool,
+    /// Instance counts that replace the configuration's.
+    pub instances: BTreeMap<String, u32>,
+    /// Addresses of the machine to listen on for input endpoints.
+    pub listen: Vec<IpAddr>,
+    /// `n` of the block 127.17.n.0/24 that the fabric has claimed.
+    pub block: u8,
+    /// Last bytes of addresses in the block that something still listens on.
+    pub taken: BTreeSet<u8>,
+    /// The folder that holds a folder for each instance.
+    pub instances_directory: PathBuf,
+    /// The folder that holds a folder of sockets for each instance.
+    pub sockets_directory: PathBuf,
+    /// The package, unpacked.
+    pub package: Package,
+}
+
+/// The staged package that instances copy their approot from.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// The digest of its manifest.
+    pub digest: String,
+    /// The folder that holds `roles/<Role>/approot`.
+    pub root: PathBuf,
+}
+
+/// Decides the deployment.
+///
+/// # Errors
+/// The options do not fit the service; see [`PlanError`].
+pub fn plan(service: &Service, options: &Options) -> Result<DeploymentPlan, PlanError> {
+    if options.listen.is_empty() {
+        return Err(PlanError::NoListenAddress);
+    }
+    let counts = instance_counts(service, options)?;
+    let mut addresses = addresses(options, counts.iter().map(|count| *count as usize).sum())?;
+    let mut roles = Vec::new();
+    for ((role, configuration), count) in service
+        .definition
+        .roles
+        .iter()
+        .zip(&service.roles)
+        .zip(counts)
+    {
+        let planner = RolePlanner {
+            service,
+            role,
+            configuration,
+            options,
+        };
+        let instances = (0..count)
+            .map(|index| {
+                planner.instance(
+                    index,
+                    addresses.next().expect("one was counted for each instance"),
+                )
+            })
+            .collect::<Result<_, _>>()?;
+        roles.push(RolePlan {
+            name: role.name.clone(),
+            instances,
+        });
+    }
+    let topology = topology(&roles);
+    for instance in roles.iter_mut().flat_map(|role| &mut role.instances) {
+        instance.topology = topology.clone();
+    }
+    let public = service
+        .definition
+        .roles
+        .iter()
+        .flat_map(|role| {
+            role.input_endpoints
+                .iter()
+                .map(move |endpoint| (role, endpoint))
+        })
+        .map(|(role, endpoint)| PublicEndpoint {
+            role: role.name.clone(),
+            name: endpoint.name.clone(),
+            listen: options
+                .listen
+                .iter()
+                .map(|ip| SocketAddr::new(*ip, endpoint.port))
+                .collect(),
+            ignore_role_instance_status: endpoint.ignore_role_instance_status,
+        })
+        .collect();
+    Ok(DeploymentPlan {
+        service: service.definition.name.clone(),
+        deployment_id: options.deployment_id.clone(),
+        slot: options.slot,
+        incarnation: options.incarnation,
+        emulated: options.emulated,
+        block: options.block,
+        roles,
+        public,
+    })
+}
+
+fn instance_counts(service: &Service, options: &Options) -> Result<Vec<u32>, PlanError> {
+    for (role, count) in &options.instances {
+        if !service.roles.iter().any(|known| known.name == *role) {
+            let known = service
+                .roles
+                .iter()
+                .map(|known| known.name.clone())
+                .collect();
+            return Err(PlanError::UnknownRole {
+                role: role.clone(),
+                known,
+            });
+        }
+        if *count == 0 {
+            return Err(PlanError::NoInstances { role: role.clone() });
+        }
+    }
+    let count = |role: &RoleConfiguration| {
+        *options
+            .instances
+            .get(&role.name)
+            .unwrap_or(&role.instance_count)
+    };
+    Ok(service.roles.iter().map(count).collect())
+}
+
+/// The free addresses of the block, at least `wanted` of them.
+fn addresses(
+    options: &Options,
+    wanted: usize,
+) -> Result<impl Iterator<Item = Ipv4Addr>, PlanError> {
+    let free: Vec<u8> = (1..=INSTANCES_MAX as u8)
+        .filter(|last| !options.taken.contains(last))
+        .collect();
+    if free.len() < wanted {
+        return Err(PlanError::TooManyInstances {
+            wanted,
+            available: free.len(),
+        });
+    }
+    let block = options.block;
+    Ok(free
+        .into_iter()
+        .map(move |last| Ipv4Addr::new(127, 17, block, last)))
+}
+
+/// Roles with at least one internal endpoint, as any instance can discover them.
+/// Source: "Enable communication for role instances", which says that only those are listed in full.
+fn topology(roles: &[RolePlan]) -> Vec<RoleView> {
+    let view = |instance: &InstancePlan| InstanceView {
+        id: instance.id.clone(),
+        upgrade_domain: instance.upgrade_domain,
+        fault_domain: instance.fault_domain,
+        endpoints: instance
+            .endpoints
+            .iter()
+            .filter(|endpoint| endpoint.kind == EndpointKind::Internal)
+            .map(|endpoint| {
+                (
+                    endpoint.name.clone(),
+                    endpoint.protocol.clone(),
+                    endpoint.address,
+                )
+            })
+            .collect(),
+    };
+    roles
+        .iter()
+        .map(|role| RoleView {
+            name: role.name.clone(),
+            instances: role.instances.iter().map(view).collect(),
+        })
+        .filter(|role: &RoleView| {
+            role.instances
+                .iter()
+                .any(|instance| !instance.endpoints.is_empty())
+        })
+        .collect()
+}
+
+struct RolePlanner<'a> {
+    service: &'a Service,
+    role: &'a RoleDefinition,
+    configuration: &'a RoleConfiguration,
+    options: &'a Options,
+}
+
+impl RolePlanner<'_> {
+    fn instance(&self, index: u32, address: Ipv4Addr) -> Result<InstancePlan, PlanError> {
+        let id = InstanceId::new(&self.role.name, index);
+        let paths = self.paths(&id);
+        let mut instance = InstancePlan {
+            role: self.role.name.clone(),
+            deployment_id: self.options.deployment_id.clone(),
+            emulated: self.options.emulated,
+            upgrade_domain: index % self.service.definition.upgrade_domain_count,
+            fault_domain: index % FAULT_DOMAINS,
+            address,
+            endpoints: self.endpoints(address),
+            settings: self.configuration.settings.clone(),
+            local_resources: self.local_resources(&paths.root),
+            package_digest: self.options.package.digest.clone(),
+            startup_tasks: Vec::new(),
+            entry_point: self.command(&self.role.entry_point.command_line)?,
+            ready_on_process_start: self.role.entry_point.set_ready_on_process_start,
+            topology: Vec::new(),
+            id,
+            paths,
+        };
+        instance.startup_tasks = self.startup_tasks(&instance)?;
+        instance.entry_point.environment = environment(&instance, &self.role.environment);
+        Ok(instance)
+    }
+
+    fn paths(&self, id: &InstanceId) -> Paths {
+        let root = self.options.instances_directory.join(id.as_str());
+        Paths {
+            approot: root.join("approot"),
+            temp: root.join("temp"),
+            logs: root.join("logs"),
+            sockets: self.options.sockets_directory.join(id.as_str()),
+            approot_source: self
+                .options
+                .package
+                .root
+                .join("roles")
+                .join(&self.role.name)
+                .join("approot"),
+            root,
+        }
+    }
+
+    fn local_resources(&self, root: &Path) -> Vec<LocalResourcePlan> {
+        let stores = self.role.local_resources.iter();
+        stores
+            .map(|store| LocalResourcePlan {
+                name: store.name.clone(),
+                path: root.join("directory").join(&store.name),
+                size_mb: store.size_mb,
+                clean_on_role_recycle: store.clean_on_role_recycle,
+            })
+            .collect()
+    }
+
+    fn endpoints(&self, address: Ipv4Addr) -> Vec<EndpointPlan> {
+        let mut ports = PortChooser::new(self.role);
+        let inputs = self
+            .role
+            .input_endpoints
+            .iter()
+            .map(|endpoint| EndpointPlan {
+                name: endpoint.name.clone(),
+                kind: EndpointKind::Input,
+                protocol: endpoint.protocol.to_string(),
+                address: SocketAddr::new(address.into(), ports.choose(endpoint.local_port)),
+                public: self
+                    .options
+                    .listen
+                    .first()
+                    .map(|ip| SocketAddr::new(*ip, endpoint.port)),
+            });
+        let mut endpoints: Vec<EndpointPlan> = inputs.collect();
+        endpoints.extend(
+            self.role
+                .internal_endpoints
+                .iter()
+                .map(|endpoint| EndpointPlan {
+                    name: endpoint.name.clone(),
+                    kind: EndpointKind::Internal,
+                    protocol: endpoint.protocol.to_string(),
+                    address: SocketAddr::new(address.into(), ports.choose(endpoint.port)),
+                    public: None,
+                }),
+        );
+        endpoints
+    }
+
+    fn startup_tasks(&self, instance: &InstancePlan) -> Result<Vec<TaskPlan>, PlanError> {
+        let tasks = self.role.startup_tasks.iter();
+        tasks
+            .map(|task| {
+                let mut command = self.command(&task.command_line)?;
+                // A task sees its own variables, not those of Runtime.
+                command.environment = environment(instance, &task.environment);
+                let task_type = match task.task_type {
+                    schema::TaskType::Simple => TaskType::Simple,
+                    schema::TaskType::Foreground => TaskType::Foreground,
+                    schema::TaskType::Background => TaskType::Background,
+                };
+                Ok(TaskPlan { task_type, command })
+            })
+            .collect()
+    }
+
+    fn command(&self, line: &str) -> Result<Command, PlanError> {
+        let words = command_line::split(line).map_err(|error| PlanError::CommandLine {
+            role: self.role.name.clone(),
+            command_line: line.to_owned(),
+            error,
+        })?;
+        Ok(Command {
+            command_line: line.to_owned(),
+            words,
+            environment: Vec::new(),
+        })
+    }
+}
+
+/// Gives ports where the definition leaves the choice, past those that it fixes.
+struct PortChooser {
+    fixed: BTreeSet<u16>,
+    next: u16,
+}
+
+impl PortChooser {
+    fn new(role: &RoleDefinition) -> Self {
+        let inputs = role
+            .input_endpoints
+            .iter()
+            .map(|endpoint| endpoint.local_port);
+        let ports = inputs.chain(role.internal_endpoints.iter().map(|endpoint| endpoint.port));
+        let fixed = ports.filter_map(|port| match port {
+            PortSpecifier::Fixed(port) => Some(port),
+            PortSpecifier::Any => None,
+        });
+        PortChooser {
+            fixed: fixed.collect(),
+            next: CHOSEN_PORT_FIRST,
+        }
+    }
+
+    fn choose(&mut self, port: PortSpecifier) -> u16 {
+        match port {
+            PortSpecifier::Fixed(port) => port,
+            PortSpecifier::Any => {
+                // At most 50 endpoints a role are fixed, so a free port follows soon.
+                while self.fixed.contains(&self.next) {
+                    self.next += 1;
+                }
+                self.next += 1;
+                self.next - 1
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! A service in, a plan out.
+
+use std::fmt::Write;
+
+use expect_test::{Expect, expect};
+use schema::{
+    Definition, ExecutionContext, InputEndpoint, InternalEndpoint, LocalResource,
+    ProgramEntryPoint, Protocol, RoleInstanceValue, StartupTask, Variable, VariableValue,
+};
+
+use super::*;
+
+fn service() -> Service {
+    let variable = |name: &str, value| Variable {
+        name: name.into(),
+        value,
+    };
+    let role = RoleDefinition {
+        name: "Echo".into(),
+        vmsize: "Small".into(),
+        settings: vec!["Greeting".into()],
+        local_resources: vec![LocalResource {
+            name: "Scratch".into(),
+            clean_on_role_recycle: false,
+            size_mb: 10,
+        }],
+        input_endpoints: vec![InputEndpoint {
+            name: "In".into(),
+            protocol: Protocol::Tcp,
+            port: 1234,
+            local_port: PortSpecifier::Fixed(CHOSEN_PORT_FIRST),
+            ignore_role_instance_status: false,
+        }],
+        internal_endpoints: vec![InternalEndpoint {
+            name: "Peer".into(),
+            protocol: Protocol::Tcp,
+            port: PortSpecifier::Any,
+        }],
+        execution_context: ExecutionContext::Limited,
+        environment: vec![
+            variable(
+                "WHO",
+                VariableValue::RoleInstance(RoleInstanceValue::InstanceId),
+            ),
+            variable(
+                "WHERE",
+                VariableValue::RoleInstance(RoleInstanceValue::LocalResourcePath("Scratch".into())),
+            ),
+            variable(
+                "PORT",
+                VariableValue::RoleInstance(RoleInstanceValue::EndpointPort("In".into())),
+            ),
+            variable(
+                "HELLO",
+                VariableValue::RoleInstance(RoleInstanceValue::Setting("Greeting".into())),
+            ),
+            variable("TEMP", VariableValue::Literal("mine".into())),
+        ],
+        entry_point: ProgramEntryPoint {
+            command_line: "echo".into(),
+            set_ready_on_process_start: true,
+        },
+        startup_tasks: vec![StartupTask {
+            command_line: r"bin\setup.cmd now".into(),
+            execution_context: ExecutionContext::Limited,
+            task_type: schema::TaskType::Simple,
+            environment: vec![],
+        }],
+        contents: vec![],
+    };
+    let definition = Definition {
+        name: "Cloud".into(),
+        upgrade_domain_count: 2,
+        roles: vec![role],
+    };
+    let configuration = RoleConfiguration {
+        name: "Echo".into(),
+        instance_count: 3,
+        settings: vec![("Greeting".into(), "hi".into())],
+    };
+    Service {
+        definition,
+        roles: vec![configuration],
+    }
+}
+
+fn options() -> Options {
+    Options {
+        deployment_id: "d".repeat(32),
+        incarnation: 1,
+        slot: Slot::Production,
+        emulated: true,
+        instances: BTreeMap::new(),
+        listen: vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()],
+        block: 5,
+        taken: BTreeSet::from([2]),
+        instances_directory: "/state/instances".into(),
+        sockets_directory: "/run/i".into(),
+        package: Package {
+            digest: "abc".into(),
+            root: "/state/package".into(),
+        },
+    }
+}
+
+fn check(change: impl FnOnce(&mut Service, &mut Options), expected: &Expect) {
+    let (mut service, mut options) = (service(), options());
+    change(&mut service, &mut options);
+    let text = match plan(&service, &options) {
+        Ok(plan) => describe(&plan),
+        Err(error) => format!("{error}\n"),
+    };
+    expected.assert_eq(&text);
+}
+
+fn describe(plan: &DeploymentPlan) -> String {
+    let mut text = String::new();
+    for public in &plan.public {
+        writeln!(text, "{} at {:?}", public.key(), public.listen).unwrap();
+    }
+    for instance in plan.instances() {
+        let endpoints: Vec<String> = instance
+            .endpoints
+            .iter()
+            .map(|endpoint| format!("{} {}", endpoint.name, endpoint.address))
+            .collect();
+        let domains = (instance.upgrade_domain, instance.fault_domain);
+        writeln!(
+            text,
+            "{} {:?} {}",
+            instance.id,
+            domains,
+            endpoints.join(", ")
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn instances_get_domains_addresses_and_ports() {
+    check(
+        |_, _| {},
+        &expect![[r#"
+            Echo/In at [127.0.0.1:1234, [::1]:1234]
+            Echo_IN_0 (0, 0) In 127.17.5.1:20000, Peer 127.17.5.1:20001
+            Echo_IN_1 (1, 1) In 127.17.5.3:20000, Peer 127.17.5.3:20001
+            Echo_IN_2 (0, 0) In 127.17.5.4:20000, Peer 127.17.5.4:20001
+        "#]],
+    );
+}
+
+#[test]
+fn counts_can_be_replaced_within_bounds() {
+    let with = |role: &str, count| {
+        let role = role.to_owned();
+        move |_: &mut Service, options: &mut Options| drop(options.instances.insert(role, count))
+    };
+    check(
+        with("Echo", 1),
+        &expect![[r#"
+        Echo/In at [127.0.0.1:1234, [::1]:1234]
+        Echo_IN_0 (0, 0) In 127.17.5.1:20000, Peer 127.17.5.1:20001
+    "#]],
+    );
+    check(
+        with("Echo", 0),
+        &expect![[r#"
+        role `Echo` needs at least one instance
+    "#]],
+    );
+    check(
+        with("Eco", 1),
+        &expect![[r#"
+        the service has no role `Eco`; it has `Echo`
+    "#]],
+    );
+    check(
+        with("Echo", 254),
+        &expect![[r#"
+        the deployment has 254 instances, and its block of loopback addresses has room for 253
+    "#]],
+    );
+}
+
+#[test]
+fn a_line_with_an_operator_and_a_missing_address_are_refused() {
+    check(
+        |service, _| service.definition.roles[0].startup_tasks[0].command_line = "a > b".into(),
+        &expect![[r#"
+            role `Echo` has a command line that cannot be run: `a > b`
+        "#]],
+    );
+    check(
+        |_, options| options.listen.clear(),
+        &expect![[r#"
+        no address to listen on was given
+    "#]],
+    );
+}
+
+#[test]
+fn variables_are_evaluated_and_declared_ones_come_last() {
+    let plan = plan(&service(), &options()).unwrap();
+    let instance = plan.instances().nth(1).unwrap();
+    let environment = |name: &str| {
+        let found = instance
+            .entry_point
+            .environment
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    assert_eq!(environment("WHO"), Some("Echo_IN_1"));
+    assert_eq!(
+        environment("WHERE"),
+        Some("/state/instances/Echo_IN_1/directory/Scratch/")
+    );
+    assert_eq!(environment("PORT"), Some("20000"));
+    assert_eq!(environment("HELLO"), Some("hi"));
+    assert_eq!(environment("TEMP"), Some("mine"));
+    assert_eq!(environment("RoleRoot"), Some("/state/instances/Echo_IN_1"));
+    assert_eq!(
+        environment("WaRuntimeEndpoint"),
+        Some("/run/i/Echo_IN_1/runtime.sock")
+    );
+    let task = &instance.startup_tasks[0].command;
+    assert_eq!(task.words, ["bin/setup.cmd", "now"]);
+    assert!(
+        !task.environment.iter().any(|(name, _)| name == "WHO"),
+        "a task sees its own variables only"
+    );
+}
+
+#[test]
+fn roles_with_internal_endpoints_are_discoverable() {
+    let planned = plan(&service(), &options()).unwrap();
+    let topology = &planned.roles[0].instances[0].topology;
+    assert_eq!(topology[0].instances.len(), 3);
+    let mut without = service();
+    without.definition.roles[0].internal_endpoints.clear();
+    assert!(
+        plan(&without, &options()).unwrap().roles[0].instances[0]
+            .topology
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_plan_survives_being_written_down() {
+    let planned = plan(&service(), &options()).unwrap();
+    let text = serde_json::to_string(&planned).unwrap();
+    assert_eq!(
+        serde_json::from_str::<DeploymentPlan>(&text).unwrap(),
+        planned
+    );
+}
