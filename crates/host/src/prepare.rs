@@ -1,0 +1,220 @@
+//! The folders of an attempt.
+//!
+//! - `approot` is the instance's own copy of the package's, made when the instance is created and when the
+//!   package is another one, and kept across recycles: what a program wrote there is still there.
+//! - Local stores are made once; those with `cleanOnRoleRecycle` are emptied at every attempt.
+//! - `temp` is emptied at every attempt.
+//!
+//! Source: "What survives", in the platform's description of its disks.
+//!
+//! Not here: the size of a store is not enforced yet.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
+
+use plan::InstancePlan;
+
+/// A folder could not be made, emptied or copied.
+#[derive(Debug)]
+pub(crate) struct PrepareError {
+    doing: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl fmt::Display for PrepareError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}", self.doing, self.path.display())
+    }
+}
+
+impl std::error::Error for PrepareError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PrepareError {
+    let path = path.to_owned();
+    move |source| PrepareError {
+        doing,
+        path,
+        source,
+    }
+}
+
+/// Makes everything that an attempt finds on disk. May be repeated at any point of an earlier call.
+pub(crate) fn prepare(plan: &InstancePlan) -> Result<(), PrepareError> {
+    make(&plan.paths.root, 0o755)?;
+    prepare_approot(plan)?;
+    empty(&plan.paths.temp)?;
+    for store in &plan.local_resources {
+        if store.clean_on_role_recycle {
+            empty(&store.path)?;
+        } else {
+            make(&store.path, 0o755)?;
+        }
+    }
+    Ok(())
+}
+
+fn prepare_approot(plan: &InstancePlan) -> Result<(), PrepareError> {
+    let marker = plan.paths.root.join("approot.digest");
+    let is_current = fs::read_to_string(&marker).is_ok_and(|digest| digest == plan.package_digest);
+    if is_current && plan.paths.approot.is_dir() {
+        return Ok(());
+    }
+    // The marker goes first and comes back last, so that a copy cut short is never taken for a whole one.
+    remove(&marker)?;
+    remove(&plan.paths.approot)?;
+    copy_folder(&plan.paths.approot_source, &plan.paths.approot)?;
+    fs::write(&marker, &plan.package_digest).map_err(failed("write", &marker))
+}
+
+fn make(path: &Path, mode: u32) -> Result<(), PrepareError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(failed("make the folder", path))
+}
+
+fn empty(path: &Path) -> Result<(), PrepareError> {
+    remove(path)?;
+    make(path, 0o755)
+}
+
+fn remove(path: &Path) -> Result<(), PrepareError> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Copies a staged approot, which holds folders, files and links inside it. Where the file system can, the
+/// kernel shares the blocks.
+fn copy_folder(from: &Path, to: &Path) -> Result<(), PrepareError> {
+    make(to, 0o755)?;
+    for entry in fs::read_dir(from).map_err(failed("read the folder", from))? {
+        let entry = entry.map_err(failed("read the folder", from))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().map_err(failed("look at", &source))?;
+        if kind.is_dir() {
+            copy_folder(&source, &target)?;
+        } else if kind.is_symlink() {
+            let link = fs::read_link(&source).map_err(failed("read the link", &source))?;
+            symlink(link, &target).map_err(failed("make the link", &target))?;
+        } else {
+            fs::copy(&source, &target).map_err(failed("copy", &source))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use plan::{Command, InstanceId, LocalResourcePlan, Paths};
+
+    use super::*;
+
+    fn plan(folder: &Path) -> InstancePlan {
+        let root = folder.join("instances/A_IN_0");
+        let store = |name: &str, clean_on_role_recycle| LocalResourcePlan {
+            name: name.into(),
+            path: root.join("directory").join(name),
+            size_mb: 1,
+            clean_on_role_recycle,
+        };
+        let paths = Paths {
+            approot: root.join("approot"),
+            temp: root.join("temp"),
+            logs: root.join("logs"),
+            sockets: folder.join("sockets"),
+            approot_source: folder.join("package"),
+            root: root.clone(),
+        };
+        InstancePlan {
+            id: InstanceId::new("A", 0),
+            role: "A".into(),
+            deployment_id: "d".into(),
+            emulated: true,
+            upgrade_domain: 0,
+            fault_domain: 0,
+            address: "127.17.0.1".parse().unwrap(),
+            endpoints: vec![],
+            settings: vec![],
+            local_resources: vec![store("kept", false), store("cleaned", true)],
+            paths,
+            package_digest: "one".into(),
+            startup_tasks: vec![],
+            entry_point: Command {
+                command_line: "a".into(),
+                words: vec!["a".into()],
+                environment: vec![],
+            },
+            ready_on_process_start: true,
+            topology: vec![],
+        }
+    }
+
+    #[test]
+    fn what_survives_a_recycle() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plan = plan(folder.path());
+        let package = &plan.paths.approot_source;
+        fs::create_dir_all(package.join("bin")).unwrap();
+        fs::write(package.join("bin/a"), "program").unwrap();
+        fs::set_permissions(package.join("bin/a"), fs::Permissions::from_mode(0o755)).unwrap();
+        symlink("bin/a", package.join("link")).unwrap();
+        prepare(&plan).unwrap();
+
+        let approot = plan.paths.approot.clone();
+        assert_eq!(fs::read_to_string(approot.join("link")).unwrap(), "program");
+        assert_eq!(
+            fs::metadata(approot.join("bin/a"))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o755
+        );
+        let written = [
+            approot.join("note"),
+            plan.local_resources[0].path.join("note"),
+            plan.local_resources[1].path.join("note"),
+            plan.paths.temp.join("note"),
+        ];
+        for path in &written {
+            fs::write(path, "").unwrap();
+        }
+        prepare(&plan).unwrap();
+        let kept: Vec<bool> = written.iter().map(|path| path.exists()).collect();
+        assert_eq!(kept, [true, true, false, false]);
+
+        plan.package_digest = "two".into();
+        prepare(&plan).unwrap();
+        let kept: Vec<bool> = written.iter().map(|path| path.exists()).collect();
+        assert_eq!(
+            kept,
+            [false, true, false, false],
+            "another package is a new approot"
+        );
+    }
+
+    #[test]
+    fn a_missing_package_names_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = prepare(&plan(folder.path())).unwrap_err();
+        assert!(error.to_string().ends_with("/package"), "{error}");
+    }
+}

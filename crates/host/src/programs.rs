@@ -1,0 +1,240 @@
+//! From a planned command to a running program, and to the news of its end.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use host_core::Exit;
+use plan::command_line::{self, Program};
+use plan::{Command, Paths};
+use rustix::process::Pid;
+use sandbox::Pidfd;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::unix::pipe;
+
+use crate::logs::{LINE_BYTES_MAX, Log};
+
+/// What a role inherits from the machine. All else of the environment that approot was started in is
+/// that of a person's terminal or a build, and none of the role's business.
+const INHERITED: [&str; 8] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "TZ",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+];
+
+/// A program could not be started.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    /// It is neither in the approot nor on PATH.
+    NotThere { command_line: String, word: String },
+    /// The kernel refused it.
+    Refused {
+        executable: PathBuf,
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::NotThere { command_line, word } => {
+                write!(
+                    f,
+                    "`{word}` of the command line `{command_line}` is in neither the approot nor PATH"
+                )
+            }
+            // The one place that shows its source: the text travels to people through the state machine as a reason.
+            StartError::Refused { executable, source } => {
+                write!(f, "{}: {source}", executable.display())
+            }
+        }
+    }
+}
+
+/// A program that runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) pid: Pid,
+    pidfd: Pidfd,
+}
+
+impl Running {
+    /// Waits until the program has ended and reaps it. Cancel safe.
+    pub(crate) async fn wait(self) -> Exit {
+        // Nobody else reaps it; were it so, an unknown end is still an end.
+        let Some(status) = self.pidfd.reap().await else {
+            return Exit::Signal(0);
+        };
+        match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Exit::Code(code),
+            (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+        }
+    }
+}
+
+/// Starts `command` in the approot, with its output going to `log` under `source`.
+pub(crate) fn start(
+    command: &Command,
+    paths: &Paths,
+    extra: &[(&str, &Path)],
+    source: &str,
+    log: &Log,
+) -> Result<Running, StartError> {
+    let environment = environment(command, extra);
+    let lookup = |name: &str| {
+        let exact = environment.get(name);
+        let any_case = || {
+            environment
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value)
+        };
+        exact.or_else(any_case).cloned()
+    };
+    let words: Vec<String> = command
+        .words
+        .iter()
+        .map(|word| command_line::expand(word, lookup))
+        .collect();
+    let (first, arguments) = words
+        .split_first()
+        .expect("a command line has a first word, the planner split it");
+    let executable = find(
+        first,
+        &paths.approot,
+        environment.get("PATH").map(String::as_str),
+    )
+    .ok_or_else(|| StartError::NotThere {
+        command_line: command.command_line.clone(),
+        word: first.clone(),
+    })?;
+    let program = sandbox::Program {
+        executable: executable.clone(),
+        arguments: arguments
+            .iter()
+            .map(|word| argument(word, &paths.approot))
+            .collect(),
+        environment: environment
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        directory: paths.approot.clone(),
+    };
+    let refused = |source| StartError::Refused {
+        executable: executable.clone(),
+        source,
+    };
+    let spawned = sandbox::spawn(&program).map_err(refused)?;
+    keep_output(spawned.stdout.into(), source, "out", log).map_err(refused)?;
+    keep_output(spawned.stderr.into(), source, "err", log).map_err(refused)?;
+    let pidfd = Pidfd::new(spawned.pidfd).map_err(refused)?;
+    Ok(Running {
+        pid: spawned.pid,
+        pidfd,
+    })
+}
+
+/// The variables of a command; of two of one name the later wins.
+fn environment(command: &Command, extra: &[(&str, &Path)]) -> BTreeMap<String, String> {
+    let inherited = std::env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        (INHERITED.contains(&name.as_str()) || name.starts_with("LC_")).then_some((name, value))
+    });
+    let extra = extra
+        .iter()
+        .map(|(name, path)| ((*name).to_owned(), path.to_string_lossy().into_owned()));
+    inherited
+        .chain(extra)
+        .chain(command.environment.iter().cloned())
+        .collect()
+}
+
+/// A word of a command line after the first: a path with backslashes where it names a file of the approot so read.
+fn argument(word: &str, approot: &Path) -> OsString {
+    let path = word.replace('\\', "/");
+    let names_a_file = path != word && !path.starts_with('/') && approot.join(&path).exists();
+    if names_a_file {
+        path.into()
+    } else {
+        word.into()
+    }
+}
+
+fn find(word: &str, approot: &Path, path: Option<&str>) -> Option<PathBuf> {
+    let in_approot = |relative: &str| approot.join(relative).is_file();
+    let on_machine = |name: &str| find_on_path(name, path).is_some();
+    match Program::resolve(word, in_approot, on_machine)? {
+        Program::InApproot(relative) => Some(approot.join(relative)),
+        Program::OnMachine(name) => find_on_path(&name, path),
+    }
+}
+
+/// Finds an executable file: an absolute path as it is, a bare name in the folders of `path`.
+pub fn find_on_path(name: &str, path: Option<&str>) -> Option<PathBuf> {
+    let is_executable = |path: &Path| {
+        path.metadata()
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    if name.starts_with('/') {
+        return Some(PathBuf::from(name)).filter(|path| is_executable(path));
+    }
+    let folders = path
+        .unwrap_or_default()
+        .split(':')
+        .filter(|folder| folder.starts_with('/'));
+    folders
+        .map(|folder| Path::new(folder).join(name))
+        .find(|path| is_executable(path))
+}
+
+/// Copies lines into the log until everyone who holds the other end has gone.
+fn keep_output(pipe: OwnedFd, source: &str, stream: &str, log: &Log) -> io::Result<()> {
+    let reader = pipe::Receiver::from_owned_fd(pipe)?;
+    let source = if source.is_empty() {
+        stream.to_owned()
+    } else {
+        format!("{source} {stream}")
+    };
+    let log = log.clone();
+    tokio::spawn(async move {
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        while let Ok(true) = next_line(&mut reader, &mut line).await {
+            let text = String::from_utf8_lossy(&line);
+            log.line(&source, text.trim_end_matches(['\n', '\r']));
+        }
+    });
+    Ok(())
+}
+
+/// Reads up to the end of a line, or [`LINE_BYTES_MAX`] of a longer one. Returns `false` at the end.
+async fn next_line(reader: &mut BufReader<pipe::Receiver>, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    loop {
+        let available = reader.fill_buf().await?;
+        if available.is_empty() {
+            return Ok(!line.is_empty());
+        }
+        let room = LINE_BYTES_MAX - line.len();
+        let end = available
+            .iter()
+            .take(room)
+            .position(|byte| *byte == b'\n')
+            .map(|at| at + 1);
+        let taken = end.unwrap_or(available.len().min(room));
+        line.extend_from_slice(&available[..taken]);
+        reader.consume(taken);
+        if end.is_some() || line.len() == LINE_BYTES_MAX {
+            return Ok(true);
+        }
+    }
+}

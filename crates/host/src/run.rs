@@ -1,0 +1,198 @@
+//! A host process from its fork to its end.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use host_core::{Event, Instance, Limits, Shape};
+use ipc::{Link, ProcessLock, Receiver, Sender, greet};
+use plan::InstancePlan;
+use rustix::process::{Signal, kill_process};
+use sandbox::descendants;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use tokio::time::{sleep, sleep_until, timeout};
+
+use crate::driver::{Driver, chain};
+use crate::error::HostError;
+use crate::protocol::{Assignment, FromHost, ToHost};
+use crate::runtime_server::News;
+
+/// How long a host with nothing running waits for a fabric. Spawning one must be harmless.
+const FABRIC_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long processes of an earlier host get to go after SIGKILL.
+const LEFT_OVER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Events on their way to the state machine. They are taken faster than processes can end or clients connect;
+/// who finds the queue full waits.
+const EVENTS: usize = 256;
+
+/// The `main` of a forked host: `assignment` is an [`Assignment`] as JSON, `inherited` the sockets that the
+/// host holds open for as long as it lives. Returns the process's exit status.
+///
+/// # Errors
+/// The host could not begin or go on; see [`HostError`].
+pub fn run(assignment: &str, inherited: Vec<OwnedFd>) -> Result<(), HostError> {
+    let assignment: Assignment =
+        serde_json::from_str(assignment).map_err(|source| HostError::Assignment { source })?;
+    descendants::adopt_orphans().map_err(HostError::system("adopt orphans"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .map_err(HostError::system("start its event loop"))?;
+    let outcome = LocalSet::new().block_on(&runtime, serve(&assignment));
+    drop(inherited);
+    outcome
+}
+
+async fn serve(assignment: &Assignment) -> Result<(), HostError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&assignment.root)
+        .map_err(HostError::file("make the folder", &assignment.root))?;
+    let _lock = ProcessLock::take(&assignment.root.join("lock"))
+        .map_err(|source| HostError::Lock { source })?;
+    let (mut receiver, mut sender) = await_fabric(&assignment.socket).await?;
+    let name = format!("host {}", assignment.instance);
+    greet(&mut receiver, &mut sender, &name)
+        .await
+        .map_err(|source| HostError::Link { source })?;
+    let started = match receiver
+        .receive()
+        .await
+        .map_err(|source| HostError::Link { source })?
+    {
+        Some((ToHost::Start { generation, plan }, _)) => Some((generation, plan)),
+        // A fabric that goes away, or orders before it has started anything, has nothing for us to stop.
+        Some((ToHost::Order(_), _)) | None => None,
+    };
+    let Some((generation, plan)) = started else {
+        return Ok(());
+    };
+    if let Err(error) = begin(assignment, generation).await {
+        let refused = FromHost::Refused {
+            reason: chain(&error),
+        };
+        let _ = sender.send(&refused, &[]).await;
+        return Err(error);
+    }
+    let outcome = live(*plan, receiver, sender).await;
+    let _ = fs::remove_file(&assignment.socket);
+    outcome
+}
+
+async fn await_fabric(socket: &Path) -> Result<(Receiver, Sender), HostError> {
+    if let Some(folder) = socket.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(HostError::file("make the folder", folder))?;
+    }
+    // Left there by an earlier host: this one holds the instance's lock.
+    let _ = fs::remove_file(socket);
+    let listener = UnixListener::bind(socket).map_err(HostError::file("listen on", socket))?;
+    fs::set_permissions(socket, fs::Permissions::from_mode(0o600))
+        .map_err(HostError::file("protect", socket))?;
+    let accepted = timeout(FABRIC_LIMIT, listener.accept())
+        .await
+        .map_err(|_| HostError::NoFabric)?;
+    let (stream, _) = accepted.map_err(HostError::file("accept the fabric on", socket))?;
+    Ok(Link::new(stream).split())
+}
+
+/// Refuses a stale order, and ends what an earlier host of the instance has left behind.
+async fn begin(assignment: &Assignment, generation: u64) -> Result<(), HostError> {
+    let path = assignment.root.join("generation");
+    let latest = fs::read_to_string(&path)
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0);
+    if generation < latest {
+        return Err(HostError::Stale {
+            ordered: generation,
+            latest,
+        });
+    }
+    fs::write(&path, generation.to_string()).map_err(HostError::file("write", &path))?;
+    let root = assignment.root.to_string_lossy();
+    let deadline = Instant::now() + LEFT_OVER_LIMIT;
+    loop {
+        let left = descendants::marked("RoleRoot", &root);
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(HostError::LeftOver {
+                processes: left.len(),
+            });
+        }
+        for pid in left {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// The one loop of a host: news, orders and time into the state machine, its actions out.
+async fn live(plan: InstancePlan, mut receiver: Receiver, sender: Sender) -> Result<(), HostError> {
+    let (events, mut news) = mpsc::channel(EVENTS);
+    let (reports, reported) = watch::channel(None);
+    let telling = tokio::task::spawn_local(tell_fabric(sender, reported));
+    let mut instance = Instance::new(Shape::from(&plan), Limits::default(), seed());
+    let mut driver = Driver::new(plan, events, reports)?;
+    let began = tokio::time::Instant::now();
+    let mut has_fabric = true;
+    instance.handle_event(Duration::ZERO, Event::Order(host_core::Order::Start));
+    loop {
+        while let Some(action) = instance.poll_action() {
+            if driver.act(action) {
+                // The last report goes out before the process does.
+                drop(driver);
+                let _ = telling.await;
+                return Ok(());
+            }
+        }
+        let timeout = instance.poll_timeout();
+        let due = timeout.map_or(began + Duration::from_secs(3600), |timeout| began + timeout);
+        tokio::select! {
+            Some(item) = news.recv() => match item {
+                News::Event(event) => instance.handle_event(began.elapsed(), event),
+                News::Warning(line) => driver.warn(&line),
+            },
+            message = receiver.receive::<ToHost>(), if has_fabric => match message {
+                Ok(Some((ToHost::Order(order), _))) => instance.handle_event(began.elapsed(), Event::Order(order)),
+                // Every order may be repeated; the plan of a running instance does not change this way.
+                Ok(Some((ToHost::Start { .. }, _))) => {}
+                Ok(None) | Err(_) => {
+                    has_fabric = false;
+                    instance.handle_event(began.elapsed(), Event::FabricGone);
+                }
+            },
+            () = sleep_until(due) => instance.handle_timeout(began.elapsed()),
+        }
+    }
+}
+
+/// Passes reports on as fast as the fabric takes them; of those that come while it does not, the newest counts.
+async fn tell_fabric(mut sender: Sender, mut reports: watch::Receiver<Option<host_core::Report>>) {
+    while reports.changed().await.is_ok() {
+        let report = reports.borrow_and_update().clone();
+        if let Some(report) = report
+            && sender.send(&FromHost::Report(report), &[]).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Differs between hosts that are forked together, which is all that the pacing's jitter needs.
+fn seed() -> u64 {
+    u64::from(std::process::id())
+}
