@@ -1,0 +1,88 @@
+//! Who is in rotation.
+
+use std::net::SocketAddr;
+
+use plan::{DeploymentPlan, InstanceId};
+
+use crate::member::Member;
+
+/// The whole routing; a new one replaces the last, never patches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routing {
+    /// Counts the routings of a controller.
+    pub number: u64,
+    /// One entry for each input endpoint, in the plan's order.
+    pub endpoints: Vec<EndpointRouting>,
+}
+
+/// The instances behind one input endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointRouting {
+    /// `Role/Endpoint`.
+    pub key: String,
+    /// Every instance that has begun an attempt.
+    pub routes: Vec<Route>,
+}
+
+/// One instance behind an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The instance.
+    pub instance: InstanceId,
+    /// Where its program listens.
+    pub address: SocketAddr,
+    /// Which of its programs: a new number for every start.
+    pub incarnation: u64,
+    /// Whether it gets connections.
+    pub rotation: Rotation,
+}
+
+/// An instance's place in the rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// Gets new connections.
+    In,
+    /// Gets no new ones; those that stand go on.
+    Draining,
+    /// Gets none.
+    Out,
+    /// Its program is gone, and so are its connections.
+    Dead,
+}
+
+/// The endpoints' routing, from what the members say.
+pub(crate) fn endpoints<'a>(
+    plan: &DeploymentPlan,
+    member: impl Fn(&InstanceId) -> &'a Member,
+) -> Vec<EndpointRouting> {
+    let instances = |role: &str| {
+        plan.roles
+            .iter()
+            .find(|known| known.name == role)
+            .into_iter()
+            .flat_map(|role| &role.instances)
+    };
+    plan.public
+        .iter()
+        .map(|public| {
+            let routes = instances(&public.role).filter_map(|instance| {
+                let endpoint = instance
+                    .endpoints
+                    .iter()
+                    .find(|endpoint| endpoint.name == public.name)?;
+                let (incarnation, rotation) =
+                    member(&instance.id).rotation(public.ignore_role_instance_status)?;
+                Some(Route {
+                    instance: instance.id.clone(),
+                    address: endpoint.address,
+                    incarnation,
+                    rotation,
+                })
+            });
+            EndpointRouting {
+                key: public.key(),
+                routes: routes.collect(),
+            }
+        })
+        .collect()
+}

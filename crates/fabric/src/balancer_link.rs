@@ -1,0 +1,136 @@
+//! The fabric's talk with the balancer, which may be replaced at any time.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use balancer::{Event as Said, Message};
+use balancer_core::{Backend, Endpoint, Rotation as TheirRotation, Table};
+use fabric_core::{Rotation, Routing};
+use ipc::{Link, LinkError, greet};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+
+use crate::run::Event;
+
+/// How long to wait before the balancer's socket is tried again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(5);
+
+/// Messages on their way to the balancer. Who finds the queue full waits for the balancer, which reads fast or is dead.
+const MESSAGES: usize = 256;
+
+/// A public port that is open.
+pub(crate) struct Listener {
+    /// The name that keeper, fabric and balancer have for it.
+    pub(crate) name: String,
+    /// The endpoint it belongs to, `Role/Endpoint`.
+    pub(crate) endpoint: String,
+    /// The socket itself.
+    pub(crate) socket: OwnedFd,
+}
+
+/// Says things to whichever balancer is there.
+pub(crate) struct BalancerLink {
+    messages: mpsc::Sender<Message>,
+}
+
+impl BalancerLink {
+    /// Connects, and connects again whenever a balancer has gone. Each new one gets the listeners first.
+    pub(crate) fn start(
+        socket: PathBuf,
+        listeners: Rc<Vec<Listener>>,
+        events: mpsc::Sender<Event>,
+    ) -> BalancerLink {
+        let (messages, mut queue) = mpsc::channel(MESSAGES);
+        tokio::task::spawn_local(async move {
+            loop {
+                if let Ok(stream) = UnixStream::connect(&socket).await {
+                    // What was meant for the balancer before means nothing to this one.
+                    while queue.try_recv().is_ok() {}
+                    // Whatever ends it, a dead balancer or a garbled message, the answer is the same.
+                    let _ = talk(stream, &listeners, &mut queue, &events).await;
+                    if events.send(Event::BalancerGone).await.is_err() {
+                        return;
+                    }
+                }
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+            }
+        });
+        BalancerLink { messages }
+    }
+
+    /// Queues a message; one that no balancer takes in time is lost with that balancer.
+    pub(crate) async fn send(&self, message: Message) {
+        // The link's task lives as long as the fabric does.
+        let _ = self.messages.send(message).await;
+    }
+}
+
+async fn talk(
+    stream: UnixStream,
+    listeners: &[Listener],
+    queue: &mut mpsc::Receiver<Message>,
+    events: &mpsc::Sender<Event>,
+) -> Result<(), LinkError> {
+    let (mut receiver, mut sender) = Link::new(stream).split();
+    greet(&mut receiver, &mut sender, "fabric").await?;
+    for listener in listeners {
+        let message = Message::Listener {
+            name: listener.name.clone(),
+        };
+        sender.send(&message, &[listener.socket.as_fd()]).await?;
+    }
+    if events.send(Event::BalancerConnected).await.is_err() {
+        return Ok(());
+    }
+    let reading = async {
+        while let Some((said, _)) = receiver.receive::<Said>().await? {
+            if events.send(Event::Balancer(said)).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    };
+    let writing = async {
+        while let Some(message) = queue.recv().await {
+            sender.send(&message, &[]).await?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = reading => ended,
+        ended = writing => ended,
+    }
+}
+
+/// The controller's routing as the balancer's table.
+pub(crate) fn table(routing: &Routing, listeners: &[Listener]) -> Table {
+    let endpoints = routing.endpoints.iter().map(|endpoint| Endpoint {
+        name: endpoint.key.clone(),
+        listeners: listeners
+            .iter()
+            .filter(|listener| listener.endpoint == endpoint.key)
+            .map(|listener| listener.name.clone())
+            .collect(),
+        backends: endpoint
+            .routes
+            .iter()
+            .map(|route| Backend {
+                id: route.instance.to_string(),
+                address: route.address,
+                incarnation: route.incarnation,
+                rotation: match route.rotation {
+                    Rotation::In => TheirRotation::In,
+                    Rotation::Draining => TheirRotation::Draining,
+                    Rotation::Out => TheirRotation::Out,
+                    Rotation::Dead => TheirRotation::Dead,
+                },
+            })
+            .collect(),
+    });
+    Table {
+        number: routing.number,
+        endpoints: endpoints.collect(),
+    }
+}

@@ -1,0 +1,183 @@
+//! One link for each host, from its spawning to its end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fabric_core::Event as ControllerEvent;
+use host::protocol::{Assignment, FromHost, ToHost};
+use host_core::Order;
+use ipc::{Link, LinkError, ProcessLock, greet};
+use plan::{InstanceId, InstancePlan};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::keeper_link::Keeper;
+use crate::run::Event;
+
+/// How long a forked host may take to answer. It has little more to do than to take a lock; a machine that
+/// needs this long for it is in trouble.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
+/// How often a host's socket is tried until it is there, and a lock until it is free.
+const TRY_PAUSE: Duration = Duration::from_millis(1);
+
+/// Orders on their way to one host; see [`Hosts::order`].
+const ORDERS: usize = 64;
+
+/// The links to the hosts.
+pub(crate) struct Hosts {
+    keeper: Keeper,
+    claim: String,
+    events: mpsc::Sender<Event>,
+    links: BTreeMap<InstanceId, HostLink>,
+}
+
+struct HostLink {
+    orders: mpsc::Sender<Order>,
+    task: AbortHandle,
+}
+
+impl Hosts {
+    /// `claim` is the name of the block's socket, which every host inherits.
+    pub(crate) fn new(keeper: Keeper, claim: String, events: mpsc::Sender<Event>) -> Hosts {
+        Hosts {
+            keeper,
+            claim,
+            events,
+            links: BTreeMap::new(),
+        }
+    }
+
+    /// Waits until no host of an earlier fabric holds the instance any more, then reports it vacant.
+    pub(crate) fn await_vacancy(&self, plan: &InstancePlan) {
+        let (id, lock) = (plan.id.clone(), plan.paths.root.join("lock"));
+        let events = self.events.clone();
+        tokio::task::spawn_local(async move {
+            while matches!(ProcessLock::held_by(&lock), Ok(Some(_))) {
+                sleep(TRY_PAUSE).await;
+            }
+            let _ = events
+                .send(Event::Controller(ControllerEvent::Vacant(id)))
+                .await;
+        });
+    }
+
+    /// Has a host forked, gives it its plan, and passes its reports on.
+    pub(crate) fn spawn(&mut self, plan: InstancePlan, generation: u64) {
+        let (orders, queue) = mpsc::channel(ORDERS);
+        let instance = plan.id.clone();
+        let (keeper, claim, events) =
+            (self.keeper.clone(), self.claim.clone(), self.events.clone());
+        let task = tokio::task::spawn_local(async move {
+            let id = plan.id.clone();
+            let socket = socket_path(&plan);
+            let assignment = Assignment {
+                instance: id.clone(),
+                root: plan.paths.root.clone(),
+                socket: socket.clone(),
+            };
+            let order =
+                serde_json::to_string(&assignment).expect("an assignment is two paths and a name");
+            let spawned = keeper.spawn(id.to_string(), order, vec![claim]).await;
+            if !matches!(spawned, Ok(Ok(()))) {
+                let _ = events
+                    .send(Event::Controller(ControllerEvent::HostEnded(id)))
+                    .await;
+                return;
+            }
+            // A link that breaks needs no report of its own: the host ends with it, and the keeper tells.
+            let _ = talk(&socket, plan, generation, queue, &events).await;
+        });
+        // The task for a host that is gone must not reach the one that comes after it at the same socket.
+        let link = HostLink {
+            orders,
+            task: task.abort_handle(),
+        };
+        if let Some(earlier) = self.links.insert(instance, link) {
+            earlier.task.abort();
+        }
+    }
+
+    /// Queues an order. A host that does not take its orders is stuck, and one order more is not what it needs.
+    pub(crate) fn order(&self, id: &InstanceId, order: Order) {
+        if let Some(link) = self.links.get(id) {
+            let _ = link.orders.try_send(order);
+        }
+    }
+}
+
+/// Where the host of an instance answers.
+pub(crate) fn socket_path(plan: &InstancePlan) -> PathBuf {
+    plan.paths.sockets.join("host.sock")
+}
+
+async fn talk(
+    socket: &Path,
+    plan: InstancePlan,
+    generation: u64,
+    mut orders: mpsc::Receiver<Order>,
+    events: &mpsc::Sender<Event>,
+) -> Result<(), LinkError> {
+    let id = plan.id.clone();
+    let stream = connect(socket)
+        .await
+        .map_err(|source| LinkError::Socket { source })?;
+    let (mut receiver, mut sender) = Link::new(stream).split();
+    greet(&mut receiver, &mut sender, "fabric").await?;
+    sender
+        .send(
+            &ToHost::Start {
+                generation,
+                plan: Box::new(plan),
+            },
+            &[],
+        )
+        .await?;
+    let _ = events
+        .send(Event::Controller(ControllerEvent::HostStarted(id.clone())))
+        .await;
+    let reading = async {
+        while let Some((said, _)) = receiver.receive::<FromHost>().await? {
+            let event = match said {
+                FromHost::Report(report) => {
+                    Event::Controller(ControllerEvent::Reported(id.clone(), report))
+                }
+                FromHost::Refused { reason } => Event::HostRefused(id.clone(), reason),
+            };
+            if events.send(event).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    };
+    let writing = async {
+        while let Some(order) = orders.recv().await {
+            sender.send(&ToHost::Order(order), &[]).await?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = reading => ended,
+        ended = writing => ended,
+    }
+}
+
+/// Connects as soon as the host listens; a socket file of an earlier host refuses until then.
+async fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let deadline = Instant::now() + ANSWER_LIMIT;
+    let connecting = async {
+        loop {
+            match UnixStream::connect(socket).await {
+                Ok(stream) => return stream,
+                Err(_) => sleep(TRY_PAUSE).await,
+            }
+        }
+    };
+    timeout_at(deadline, connecting)
+        .await
+        .map_err(io::Error::from)
+}

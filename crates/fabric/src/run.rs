@@ -1,0 +1,483 @@
+//! A fabric process from its fork to its end: one loop of events into the controller, its actions out.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use balancer::{Event as BalancerEvent, Message};
+use balancer_core::Counters;
+use fabric_core::{Action, Controller, Event as ControllerEvent, Outcome};
+use ipc::ProcessLock;
+use keeper::protocol::{Address, Notice as KeeperNotice, Request};
+use keeper::{Client, FabricStart};
+use plan::{DeploymentPlan, InstanceId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+use tokio::time::{Duration, Instant, sleep_until, timeout};
+
+use crate::addresses;
+use crate::balancer_link::{BalancerLink, Listener, table};
+use crate::error::FabricError;
+use crate::handle::{ControlRequest, Handle, NoSuchInstance};
+use crate::hosts::Hosts;
+use crate::keeper_link::Keeper;
+use crate::notice::Notice;
+use crate::start::{LAYOUT, Settings, make_folders, start};
+use crate::status::Status;
+use crate::store::Store;
+
+/// Events on their way to the loop. Who finds the queue full waits; the loop never waits for who fills it.
+const EVENTS: usize = 1024;
+
+/// Operators' requests on their way to the loop.
+const REQUESTS: usize = 64;
+
+/// How long the balancer may take to end when it is told to. The keeper kills it otherwise.
+const BALANCER_END_LIMIT: Duration = Duration::from_secs(1);
+
+/// Said in `status` and once at the start, for as long as it is so.
+const NO_SANDBOX: &str = "executionContext is not enforced yet: startup tasks and roles run as the user that started approot";
+
+/// The exit status of a process that its user interrupted.
+const INTERRUPTED: u8 = 130;
+
+/// SIGINT. Source: signal(7).
+const SIGINT: i32 = 2;
+
+/// What happens to a fabric.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Controller(ControllerEvent),
+    Keeper(KeeperNotice),
+    KeeperGone,
+    Balancer(BalancerEvent),
+    BalancerConnected,
+    BalancerGone,
+    HostRefused(InstanceId, String),
+}
+
+/// What the fabric needs of those who started it.
+pub struct Outside<'a> {
+    /// Tells people.
+    pub tell: &'a dyn Fn(Notice),
+    /// Serves operators on the control socket, for as long as the fabric runs.
+    pub serve: &'a dyn Fn(UnixListener, Handle) -> Pin<Box<dyn Future<Output = ()>>>,
+}
+
+/// The `main` of a forked fabric. Returns the process's exit status; the deployment's is told to the keeper.
+pub fn run(start: FabricStart, settings: &Settings, outside: &Outside<'_>) -> i32 {
+    let built = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let outcome = built
+        .map_err(|source| FabricError::System {
+            doing: "start the event loop",
+            source,
+        })
+        .and_then(|runtime| LocalSet::new().block_on(&runtime, serve(start, settings, outside)));
+    match outcome {
+        Ok(()) => 0,
+        Err(error) => {
+            (outside.tell)(Notice::Failed(error));
+            1
+        }
+    }
+}
+
+async fn serve(
+    start: FabricStart,
+    settings: &Settings,
+    outside: &Outside<'_>,
+) -> Result<(), FabricError> {
+    let (events, queue) = mpsc::channel(EVENTS);
+    let client = Client::connect(start.link)
+        .await
+        .map_err(|source| FabricError::Keeper { source })?;
+    let keeper = Keeper::new(client, events.clone());
+    match begin(settings, outside, &keeper, start.resumed, events).await {
+        Ok(fabric) => fabric.live(queue).await,
+        Err(error) => {
+            let status = if error.is_invalid() { 3 } else { 1 };
+            (outside.tell)(Notice::Failed(error));
+            keeper.tell(Request::Finish { status }).await
+        }
+    }
+}
+
+/// Everything up to the first event.
+async fn begin<'a>(
+    settings: &'a Settings,
+    outside: &'a Outside<'a>,
+    keeper: &Keeper,
+    resumed: bool,
+    events: mpsc::Sender<Event>,
+) -> Result<Fabric<'a>, FabricError> {
+    make_folders(settings)?;
+    let lock = ProcessLock::take(&settings.state.join(LAYOUT.fabric_lock))
+        .map_err(|source| FabricError::Lock { source })?;
+    let mut store = Store::open(&settings.state.join(LAYOUT.database))?;
+    let committed = if resumed { store.deployment()? } else { None };
+    let controller = match committed {
+        Some(plan) => {
+            (outside.tell)(Notice::Resumed);
+            addresses::claim(keeper, plan.block).await?;
+            Controller::resume(plan)
+        }
+        None => {
+            let controller = Controller::new(start(settings, &mut store, keeper).await?);
+            (outside.tell)(Notice::Limitation(NO_SANDBOX.to_owned()));
+            controller
+        }
+    };
+    let listeners = Rc::new(open_ports(keeper, controller.plan()).await?);
+    keeper.tell(Request::Committed).await?;
+    let control = settings.runtime_directory.join(LAYOUT.control_socket);
+    let requests = serve_control(&control, keeper, outside).await?;
+    let balancer_socket = settings.runtime_directory.join(LAYOUT.balancer_socket);
+    let balancer = BalancerLink::start(balancer_socket, listeners.clone(), events.clone());
+    let claim = addresses::claim_name(controller.plan().block);
+    let hosts = Hosts::new(keeper.clone(), claim, events);
+    for instance in controller.plan().instances() {
+        hosts.await_vacancy(instance);
+    }
+    Ok(Fabric {
+        outside,
+        control,
+        controller,
+        store,
+        keeper: keeper.clone(),
+        balancer,
+        hosts,
+        listeners,
+        requests,
+        asked: RefCell::default(),
+        exit: 0,
+        _lock: lock,
+    })
+}
+
+async fn open_ports(keeper: &Keeper, plan: &DeploymentPlan) -> Result<Vec<Listener>, FabricError> {
+    let mut listeners = Vec::new();
+    for public in &plan.public {
+        for address in &public.listen {
+            let name = format!("{} at {address}", public.key());
+            let opened = keeper.open(name.clone(), Address::Tcp(*address)).await?;
+            let socket = opened.map_err(|source| FabricError::Port {
+                endpoint: public.key(),
+                address: *address,
+                holder: holder(*address, &source),
+                source,
+            })?;
+            listeners.push(Listener {
+                name,
+                endpoint: public.key(),
+                socket,
+            });
+        }
+    }
+    Ok(listeners)
+}
+
+fn holder(address: SocketAddr, error: &std::io::Error) -> Option<String> {
+    let is_taken = error.kind() == std::io::ErrorKind::AddrInUse;
+    is_taken.then(|| addresses::holder_of(address)).flatten()
+}
+
+async fn serve_control(
+    path: &std::path::Path,
+    keeper: &Keeper,
+    outside: &Outside<'_>,
+) -> Result<mpsc::Receiver<ControlRequest>, FabricError> {
+    let address = Address::Unix(path.to_owned());
+    let opened = keeper.open("control".to_owned(), address).await?;
+    let socket = opened.map_err(FabricError::file("listen on", path))?;
+    let (asking, requests) = mpsc::channel(REQUESTS);
+    tokio::task::spawn_local((outside.serve)(
+        UnixListener::from(socket),
+        Handle { requests: asking },
+    ));
+    Ok(requests)
+}
+
+struct Fabric<'a> {
+    outside: &'a Outside<'a>,
+    control: PathBuf,
+    controller: Controller,
+    store: Store,
+    keeper: Keeper,
+    balancer: BalancerLink,
+    hosts: Hosts,
+    listeners: Rc<Vec<Listener>>,
+    requests: mpsc::Receiver<ControlRequest>,
+    /// Who waits for the balancer's counters, by the number of the question.
+    asked: RefCell<BTreeMap<u64, oneshot::Sender<Status>>>,
+    /// The exit status of the deployment, once it is stopped.
+    exit: u8,
+    _lock: ProcessLock,
+}
+
+impl Fabric<'_> {
+    async fn live(mut self, mut events: mpsc::Receiver<Event>) -> Result<(), FabricError> {
+        let began = Instant::now();
+        while !self.act().await? {
+            let timeout = self.controller.poll_timeout();
+            let due = began + timeout.unwrap_or(Duration::from_secs(3600));
+            let event = tokio::select! {
+                Some(event) = events.recv() => self.translate(event),
+                Some(request) = self.requests.recv() => self.answer(request).await,
+                () = sleep_until(due) => {
+                    self.controller.handle_timeout(began.elapsed());
+                    None
+                }
+            };
+            if let Some(event) = event {
+                self.controller.handle_event(began.elapsed(), event);
+            }
+        }
+        self.finish(events).await;
+        Ok(())
+    }
+
+    /// Everything is stopped: ends the balancer, which the keeper would only kill, and then the keeper.
+    async fn finish(self, mut events: mpsc::Receiver<Event>) {
+        if self.controller.has_balancer() {
+            self.balancer.send(Message::Exit).await;
+            let gone =
+                async { while !matches!(events.recv().await, Some(Event::BalancerGone) | None) {} };
+            let _ = timeout(BALANCER_END_LIMIT, gone).await;
+        }
+        self.tell(Notice::Stopped);
+        // A keeper that is gone needs no telling.
+        let _ = self
+            .keeper
+            .tell(Request::Finish { status: self.exit })
+            .await;
+    }
+
+    /// What an event means to the controller, if anything.
+    fn translate(&mut self, event: Event) -> Option<ControllerEvent> {
+        match event {
+            Event::Controller(event) => Some(event),
+            Event::Keeper(KeeperNotice::HostExited { name, .. }) => {
+                Some(ControllerEvent::HostEnded(InstanceId::from(name.as_str())))
+            }
+            Event::Keeper(KeeperNotice::Stop { signal }) => {
+                self.exit = if signal == SIGINT { INTERRUPTED } else { 0 };
+                self.tell(Notice::Stopping(format!("signal {signal}")));
+                Some(ControllerEvent::Stop)
+            }
+            // Its end shows as that of the link.
+            Event::Keeper(_) => None,
+            Event::KeeperGone => {
+                self.exit = 1;
+                self.tell(Notice::Stopping("the keeper has ended".to_owned()));
+                Some(ControllerEvent::Stop)
+            }
+            Event::BalancerConnected => Some(ControllerEvent::BalancerConnected),
+            Event::BalancerGone => {
+                self.answer_status(None, None);
+                Some(ControllerEvent::BalancerGone)
+            }
+            Event::Balancer(BalancerEvent::Acknowledged { number }) => {
+                Some(ControllerEvent::Acknowledged(number))
+            }
+            Event::Balancer(BalancerEvent::Idle {
+                backend,
+                incarnation,
+            }) => Some(ControllerEvent::Idle {
+                instance: InstanceId::from(backend.as_str()),
+                incarnation,
+            }),
+            Event::Balancer(BalancerEvent::Counters { request, counters }) => {
+                self.answer_status(Some(request), Some(counters));
+                None
+            }
+            Event::Balancer(BalancerEvent::Refused { reason }) => {
+                self.tell(Notice::Limitation(format!(
+                    "the balancer refused a message: {reason}"
+                )));
+                None
+            }
+            Event::HostRefused(instance, reason) => {
+                self.tell(Notice::AttemptEnded {
+                    instance,
+                    cause: format!("its host refused to start: {reason}"),
+                });
+                None
+            }
+        }
+    }
+
+    async fn answer(&mut self, request: ControlRequest) -> Option<ControllerEvent> {
+        match request {
+            ControlRequest::Status(answer) => {
+                let number = self
+                    .asked
+                    .borrow()
+                    .keys()
+                    .next_back()
+                    .map_or(0, |last| last + 1);
+                self.asked.borrow_mut().insert(number, answer);
+                if self.controller.has_balancer() {
+                    self.balancer
+                        .send(Message::Counters { request: number })
+                        .await;
+                } else {
+                    self.answer_status(Some(number), None);
+                }
+                None
+            }
+            ControlRequest::Recycle(instance, answer) => {
+                let known = self.controller.member(&instance).is_some();
+                let outcome = if known {
+                    Ok(())
+                } else {
+                    Err(self.no_such_instance())
+                };
+                // Who asked may have gone; the recycle is ordered all the same.
+                let _ = answer.send(outcome);
+                known.then_some(ControllerEvent::Recycle(instance))
+            }
+            ControlRequest::Stop(answer) => {
+                let _ = answer.send(());
+                self.tell(Notice::Stopping("an operator's order".to_owned()));
+                Some(ControllerEvent::Stop)
+            }
+            ControlRequest::LogFolders(answer) => {
+                let instances = self.controller.plan().instances();
+                let folders = instances
+                    .map(|plan| (plan.id.clone(), plan.paths.logs.clone()))
+                    .collect();
+                let _ = answer.send(folders);
+                None
+            }
+        }
+    }
+
+    fn no_such_instance(&self) -> NoSuchInstance {
+        NoSuchInstance {
+            known: self
+                .controller
+                .plan()
+                .instances()
+                .map(|plan| plan.id.clone())
+                .collect(),
+        }
+    }
+
+    /// Answers one question, or with `None` all that are open.
+    fn answer_status(&self, request: Option<u64>, counters: Option<Counters>) {
+        let answers: Vec<_> = match request {
+            Some(request) => self
+                .asked
+                .borrow_mut()
+                .remove(&request)
+                .into_iter()
+                .collect(),
+            None => std::mem::take(&mut *self.asked.borrow_mut())
+                .into_values()
+                .collect(),
+        };
+        for answer in answers {
+            let _ = answer.send(self.status(counters.clone()));
+        }
+    }
+
+    fn status(&self, counters: Option<Counters>) -> Status {
+        Status::of(
+            &self.controller,
+            self.control.clone(),
+            vec![NO_SANDBOX.to_owned()],
+            counters,
+        )
+    }
+
+    fn tell(&self, notice: Notice) {
+        (self.outside.tell)(notice);
+    }
+
+    /// Carries out what the controller asks for. Returns `true` when the fabric is to end.
+    async fn act(&mut self) -> Result<bool, FabricError> {
+        let mut spawns = Vec::new();
+        while let Some(action) = self.controller.poll_action() {
+            match action {
+                Action::SpawnHost(instance) => spawns.push(instance),
+                Action::Order(instance, order) => self.hosts.order(&instance, order),
+                Action::Route(routing) => {
+                    let table = table(&routing, &self.listeners);
+                    self.balancer.send(Message::Table(table)).await;
+                }
+                Action::Cut {
+                    instance,
+                    incarnation,
+                } => {
+                    let backend = instance.to_string();
+                    self.balancer
+                        .send(Message::CutDraining {
+                            backend,
+                            incarnation,
+                        })
+                        .await;
+                }
+                Action::CloseListeners => self.close_listeners().await,
+                Action::Started(outcome) => self.started(outcome).await?,
+                Action::AttemptEnded { instance, cause } => {
+                    self.tell(Notice::AttemptEnded { instance, cause })
+                }
+                Action::Stopped => return Ok(true),
+            }
+        }
+        self.spawn(&spawns)?;
+        Ok(false)
+    }
+
+    /// Commits the generations of all hosts that are due, in one commit, and has them forked.
+    fn spawn(&mut self, instances: &[InstanceId]) -> Result<(), FabricError> {
+        if instances.is_empty() {
+            return Ok(());
+        }
+        let generations = self.store.next_generations(instances)?;
+        for plan in self.controller.plan().instances() {
+            if let Some(generation) = generations.get(&plan.id) {
+                self.hosts.spawn(plan.clone(), *generation);
+            }
+        }
+        Ok(())
+    }
+
+    async fn close_listeners(&self) {
+        let names: Vec<String> = self
+            .listeners
+            .iter()
+            .map(|listener| listener.name.clone())
+            .collect();
+        for name in &names {
+            let _ = self
+                .keeper
+                .tell(Request::Close { name: name.clone() })
+                .await;
+        }
+        self.balancer.send(Message::Close { names }).await;
+    }
+
+    async fn started(&mut self, outcome: Outcome) -> Result<(), FabricError> {
+        match outcome {
+            Outcome::AllReady => {
+                self.tell(Notice::Started(Box::new(self.status(None))));
+                self.keeper.tell(Request::Started { status: 0 }).await
+            }
+            Outcome::Failed { instance, cause } => {
+                self.exit = 1;
+                self.tell(Notice::StartFailed { instance, cause });
+                self.controller
+                    .handle_event(Duration::ZERO, ControllerEvent::Stop);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! From what an operator asked for to a committed plan.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use packager::{Opened, ServiceSource, Staged};
+use plan::command_line::{Program, expand};
+use plan::{DeploymentPlan, InstancePlan, Options, Package, Slot};
+use schema::Service;
+
+use crate::addresses;
+use crate::error::FabricError;
+use crate::keeper_link::Keeper;
+use crate::store::Store;
+
+/// The longest path of a Unix socket, in bytes, its final zero aside. Source: unix(7), `sun_path`.
+const SOCKET_PATH_MAX: usize = 107;
+
+/// The names inside a state directory and a runtime directory.
+pub const LAYOUT: Layout = Layout {
+    keeper_lock: "keeper.lock",
+    fabric_lock: "fabric.lock",
+    balancer_lock: "balancer.lock",
+    database: "fabric.db",
+    package: "package",
+    instances: "instances",
+    control_socket: "control.sock",
+    balancer_socket: "balancer.sock",
+};
+
+/// See [`LAYOUT`].
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// In the state directory: held by the keeper.
+    pub keeper_lock: &'static str,
+    /// In the state directory: held by the fabric.
+    pub fabric_lock: &'static str,
+    /// In the state directory: held by the balancer.
+    pub balancer_lock: &'static str,
+    /// In the state directory: what was asked for.
+    pub database: &'static str,
+    /// In the state directory: the staged package.
+    pub package: &'static str,
+    /// In both: a folder for each instance.
+    pub instances: &'static str,
+    /// In the runtime directory: where operators connect.
+    pub control_socket: &'static str,
+    /// In the runtime directory: where the fabric reaches the balancer.
+    pub balancer_socket: &'static str,
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub struct Settings {
+    /// The state directory, absolute.
+    pub state: PathBuf,
+    /// The folder of sockets, absolute and short.
+    pub runtime_directory: PathBuf,
+    /// The checked service.
+    pub service: Service,
+    /// Where its files come from.
+    pub source: Source,
+    /// Instance counts that replace the configuration's.
+    pub instances: BTreeMap<String, u32>,
+    /// Addresses of this machine for the public ports.
+    pub listen: Vec<IpAddr>,
+    /// `@emulated` of the role environment.
+    pub emulated: bool,
+}
+
+/// Where a service's files come from.
+#[derive(Debug)]
+pub enum Source {
+    /// Folders and built binaries.
+    Folder(ServiceSource),
+    /// A package, opened and verified.
+    Package(Opened),
+}
+
+/// Makes the plan that runs from now on, and commits it.
+pub(crate) async fn start(
+    settings: &Settings,
+    store: &mut Store,
+    keeper: &Keeper,
+) -> Result<DeploymentPlan, FabricError> {
+    let staged = stage(settings)?;
+    check_programs(&settings.service, &staged)?;
+    let block = addresses::claim_block(keeper).await?;
+    let options = Options {
+        deployment_id: deployment_id()?,
+        incarnation: store.incarnation()? + 1,
+        slot: Slot::Production,
+        emulated: settings.emulated,
+        instances: settings.instances.clone(),
+        listen: settings.listen.clone(),
+        block,
+        taken: addresses::listened_on(block),
+        instances_directory: settings.state.join(LAYOUT.instances),
+        sockets_directory: settings.runtime_directory.join(LAYOUT.instances),
+        package: Package {
+            digest: staged.digest.to_string(),
+            root: staged.root.clone(),
+        },
+    };
+    let plan =
+        plan::plan(&settings.service, &options).map_err(|source| FabricError::Plan { source })?;
+    for instance in plan.instances() {
+        check_socket_paths(instance)?;
+    }
+    store.commit(&plan)?;
+    Ok(plan)
+}
+
+/// Makes the folders that everything else lies in.
+pub(crate) fn make_folders(settings: &Settings) -> Result<(), FabricError> {
+    for (folder, mode) in [
+        (&settings.state, 0o755),
+        (&settings.runtime_directory, 0o700),
+    ] {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(mode)
+            .create(folder)
+            .map_err(FabricError::file("make the folder", folder))?;
+    }
+    Ok(())
+}
+
+fn stage(settings: &Settings) -> Result<Staged, FabricError> {
+    let destination = settings.state.join(LAYOUT.package);
+    match &settings.source {
+        Source::Folder(source) => {
+            packager::stage(source, &destination).map_err(|source| FabricError::Stage { source })
+        }
+        Source::Package(opened) => opened
+            .unpack(&destination)
+            .map_err(|source| FabricError::Unpack { source }),
+    }
+}
+
+/// Every program that a role names must be there before anything is started. One whose name holds a variable
+/// is left to the host, which knows the value.
+fn check_programs(service: &Service, staged: &Staged) -> Result<(), FabricError> {
+    for role in &service.definition.roles {
+        let approot = staged.approot(&role.name);
+        let tasks = role
+            .startup_tasks
+            .iter()
+            .map(|task| ("startup task", &task.command_line));
+        for (what, command_line) in tasks.chain([("program", &role.entry_point.command_line)]) {
+            // A line that cannot be split is the planner's to refuse.
+            let words = plan::command_line::split(command_line).unwrap_or_default();
+            if let Some(word) = words.first()
+                && !names_a_variable(word)
+                && find(word, &approot).is_none()
+            {
+                return Err(no_program(&role.name, what, command_line, word));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn no_program(role: &str, what: &'static str, command_line: &str, word: &str) -> FabricError {
+    FabricError::NoProgram {
+        role: role.to_owned(),
+        what,
+        command_line: command_line.to_owned(),
+        word: word.to_owned(),
+    }
+}
+
+fn names_a_variable(word: &str) -> bool {
+    expand(word, |_| Some(String::new())) != word
+}
+
+fn find(word: &str, approot: &Path) -> Option<Program> {
+    let path = std::env::var("PATH").ok();
+    let in_approot = |relative: &str| approot.join(relative).is_file();
+    let on_machine = |name: &str| host::find_on_path(name, path.as_deref()).is_some();
+    Program::resolve(word, in_approot, on_machine)
+}
+
+fn check_socket_paths(instance: &InstancePlan) -> Result<(), FabricError> {
+    let path = instance.paths.sockets.join("current-state.sock");
+    if path.as_os_str().len() > SOCKET_PATH_MAX {
+        return Err(FabricError::SocketPath { path });
+    }
+    Ok(())
+}
+
+/// 32 random hex digits, as the platform's deployment ids were.
+fn deployment_id() -> Result<String, FabricError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| FabricError::System {
+        doing: "get random bytes for the deployment's id",
+        source: std::io::Error::other(error),
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
