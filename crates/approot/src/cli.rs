@@ -1,0 +1,193 @@
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Run Azure Cloud Services worker roles, from their own .csdef and .cscfg files, on Linux.
+#[derive(Debug, Parser)]
+#[command(name = "approot", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit status: 0 done, 1 failed, 2 wrong command line, 3 invalid definition, configuration or \
+    package, 4 no fabric answers, 6 timed out, 130 interrupted."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print every finding about a service's files.
+    Check(CheckArguments),
+    /// Run a service, from its folder or its package, until it is stopped.
+    Run(RunArguments),
+    /// Print what runs and how it is.
+    Status(OperateArguments),
+    /// Print what instances and their hosts have printed, of earlier attempts too.
+    Logs(LogsArguments),
+    /// Stop an instance's program in an orderly way and start it again.
+    Recycle(RecycleArguments),
+    /// Stop the deployment and everything that runs for it.
+    Stop(OperateArguments),
+    /// Make and inspect packages.
+    #[command(subcommand)]
+    Package(PackageCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PackageCommand {
+    /// Make a service's package: the same inputs give the same bytes.
+    Build(BuildArguments),
+    /// Check everything about a package.
+    Verify(VerifyArguments),
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people, on standard error.
+    Human,
+    /// For programs, on standard output.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Service folders, .csdef files, .cscfg files or packages; the current folder if none is given.
+    pub(crate) paths: Vec<PathBuf>,
+    /// A configuration to check with each definition: a file, or NAME for ServiceConfiguration.NAME.cscfg.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) configuration: Vec<String>,
+    /// How to print the findings.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServiceArguments {
+    /// A service folder, a .csdef file or a package; the current folder if it is not given.
+    pub(crate) path: Option<PathBuf>,
+    /// The configuration: a file, or NAME for ServiceConfiguration.NAME.cscfg beside the definition.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) configuration: Option<String>,
+    /// The built program of a role, for a service folder.
+    #[arg(long = "binary", value_name = "ROLE=FILE", value_parser = assignment::<PathBuf>)]
+    pub(crate) binaries: Vec<(String, PathBuf)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) service: ServiceArguments,
+    /// Run N instances of a role, whatever the configuration says.
+    #[arg(long, value_name = "ROLE=N", value_parser = assignment::<u32>)]
+    pub(crate) instances: Vec<(String, u32)>,
+    /// An address of this machine to listen on for input endpoints; may be given several times.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(crate) listen: Vec<IpAddr>,
+    /// Where the deployment keeps its state [default: /var/lib/approot/SERVICE as root, else
+    /// $XDG_STATE_HOME/approot/SERVICE].
+    #[arg(long, value_name = "DIR", env = "APPROOT_STATE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Return as soon as every instance is Ready, and leave the deployment running.
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Tell the roles that they run in an emulator.
+    #[arg(long)]
+    pub(crate) emulated: bool,
+    /// How to print the status once every instance is Ready.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FabricArguments {
+    /// The state directory of the deployment; not needed where only one runs.
+    #[arg(long, value_name = "DIR", env = "APPROOT_STATE")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OperateArguments {
+    #[command(flatten)]
+    pub(crate) fabric: FabricArguments,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// The instance, for example EchoWorker_IN_0; all of them if it is not given.
+    pub(crate) instance: Option<String>,
+    /// Go on with what is printed from now on, until interrupted.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) operate: OperateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecycleArguments {
+    /// The instance, for example EchoWorker_IN_0.
+    pub(crate) instance: String,
+    #[command(flatten)]
+    pub(crate) operate: OperateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArguments {
+    #[command(flatten)]
+    pub(crate) service: ServiceArguments,
+    /// The folder for the package, its configuration and their digests; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The package.
+    pub(crate) package: PathBuf,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
+/// Parses `NAME=VALUE`.
+fn assignment<T: std::str::FromStr>(text: &str) -> Result<(String, T), String>
+where
+    T::Err: std::fmt::Display,
+{
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("a role's name, `=` and a value are needed")?;
+    let value = value.parse().map_err(|error: T::Err| error.to_string())?;
+    Ok((name.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn assignments_are_split_at_the_first_sign() {
+        assert_eq!(
+            assignment::<PathBuf>("A=/x=y").unwrap(),
+            ("A".into(), PathBuf::from("/x=y"))
+        );
+        assert!(assignment::<u32>("A").is_err());
+        assert!(assignment::<u32>("A=many").is_err());
+    }
+}

@@ -1,0 +1,45 @@
+//! The one binary: the operator's commands, and the processes of a deployment.
+//!
+//! `approot run` becomes the keeper and forks the fabric, the balancer and the hosts from itself; every other
+//! command is a client that asks a running fabric, or works on files alone. This is the only crate that prints.
+//!
+//! What goes where: approot's own words go to standard error, for people; JSON, and the output of roles that
+//! `logs` prints, go to standard output, for programs and pipes.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod exit;
+mod locations;
+mod operate;
+mod packages;
+mod run;
+mod service;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let outcome = match cli.command {
+        cli::Command::Check(arguments) => service::check(&arguments),
+        cli::Command::Run(arguments) => run::run(&arguments),
+        cli::Command::Status(arguments) => operate::status(&arguments),
+        cli::Command::Logs(arguments) => operate::logs(&arguments),
+        cli::Command::Recycle(arguments) => operate::recycle(&arguments),
+        cli::Command::Stop(arguments) => operate::stop(&arguments),
+        cli::Command::Package(cli::PackageCommand::Build(arguments)) => packages::build(&arguments),
+        cli::Command::Package(cli::PackageCommand::Verify(arguments)) => {
+            packages::verify(&arguments)
+        }
+    };
+    match outcome {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            show::error(&failure.error);
+            ExitCode::from(failure.status)
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Finding, reading and checking a service's files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use diagnostics::{FileId, Finding, Sources, sort};
+use packager::{ContentSource, Opened, RoleSource, ServiceSource};
+use schema::{Definition, RoleDefinition, Service};
+
+use crate::cli::{CheckArguments, Format, ServiceArguments};
+use crate::exit::{self, Failure, Outcome};
+use crate::show;
+
+/// Where a service's definition was found.
+pub(crate) enum Location {
+    /// A file in a service folder.
+    Definition(PathBuf),
+    /// Inside a package.
+    Package(Box<Opened>),
+}
+
+impl Location {
+    /// Finds the definition that `path` means.
+    fn find(path: Option<&Path>) -> Result<Location, Failure> {
+        let path = path.unwrap_or(Path::new("."));
+        if path.is_dir() {
+            return Ok(Location::Definition(definition_in(path)?));
+        }
+        if !path.exists() {
+            return Err(exit::with(
+                exit::INVALID,
+                anyhow!("there is no such file or folder: {}", path.display()),
+            ));
+        }
+        if has_extension(path, "csdef") {
+            return Ok(Location::Definition(path.to_owned()));
+        }
+        if packager::is_package(path) {
+            return Ok(Location::Package(Box::new(open(path)?)));
+        }
+        let error = anyhow!(
+            "neither a service folder, nor a .csdef, nor a package: {}",
+            path.display()
+        );
+        Err(exit::with(exit::INVALID, error))
+    }
+}
+
+/// Opens and verifies a package.
+pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
+    packager::open(path).map_err(|error| {
+        let status = if error.is_invalid() {
+            exit::INVALID
+        } else {
+            exit::FAILED
+        };
+        exit::with(status, error)
+    })
+}
+
+/// A service that has passed every check.
+pub(crate) struct Loaded {
+    pub(crate) service: Service,
+    pub(crate) location: Location,
+    pub(crate) configuration: PathBuf,
+}
+
+/// Reads and checks a service and its configuration; prints what there is to say about them.
+pub(crate) fn load(arguments: &ServiceArguments) -> Result<Loaded, Failure> {
+    let location = Location::find(arguments.path.as_deref())?;
+    let beside = folder_of(arguments.path.as_deref(), &location);
+    let configuration = configuration(arguments.configuration.as_deref(), &beside)?;
+    let mut sources = Sources::new();
+    let mut findings = Vec::new();
+    let definition = read_definition(&mut sources, &location, &mut findings);
+    let configured = read(&mut sources, &configuration, &mut findings);
+    let service = match (definition, configured) {
+        (Some(definition), Some(configured)) => {
+            let checked = schema::check(&sources, definition, configured);
+            findings.extend(checked.findings);
+            checked.service
+        }
+        _ => None,
+    };
+    let service = report(&sources, findings, service)?;
+    Ok(Loaded {
+        service,
+        location,
+        configuration,
+    })
+}
+
+/// Prints the findings and passes the value on, if there is one.
+fn report<T>(
+    sources: &Sources,
+    mut findings: Vec<Finding>,
+    value: Option<T>,
+) -> Result<T, Failure> {
+    sort(&mut findings);
+    show::findings(sources, &findings, Format::Human);
+    value.ok_or_else(|| exit::with(exit::INVALID, anyhow!("the service's files are not valid")))
+}
+
+fn read_definition(
+    sources: &mut Sources,
+    location: &Location,
+    findings: &mut Vec<Finding>,
+) -> Option<FileId> {
+    match location {
+        Location::Definition(path) => read(sources, path, findings),
+        Location::Package(opened) => {
+            let name = "ServiceDefinition.csdef (in the package)";
+            keep(
+                schema::load(sources, name, Ok(opened.definition().to_vec())),
+                findings,
+            )
+        }
+    }
+}
+
+fn read(sources: &mut Sources, path: &Path, findings: &mut Vec<Finding>) -> Option<FileId> {
+    keep(
+        schema::load(sources, &path.display().to_string(), fs::read(path)),
+        findings,
+    )
+}
+
+fn keep(loaded: Result<FileId, Box<Finding>>, findings: &mut Vec<Finding>) -> Option<FileId> {
+    loaded.map_err(|finding| findings.push(*finding)).ok()
+}
+
+/// The folder that a package's or definition's configurations lie in.
+fn folder_of(path: Option<&Path>, location: &Location) -> PathBuf {
+    let file = match location {
+        Location::Definition(file) => file.as_path(),
+        Location::Package(_) => path.unwrap_or(Path::new(".")),
+    };
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn definition_in(folder: &Path) -> Result<PathBuf, Failure> {
+    let usual = folder.join("ServiceDefinition.csdef");
+    if usual.is_file() {
+        return Ok(usual);
+    }
+    only(
+        files_in(folder, "csdef")?,
+        folder,
+        "service definition (.csdef)",
+        "name the one to use",
+    )
+}
+
+/// The configuration that `name` means: a file, a NAME, or the only one there is.
+fn configuration(name: Option<&str>, folder: &Path) -> Result<PathBuf, Failure> {
+    let Some(name) = name else {
+        return only(
+            files_in(folder, "cscfg")?,
+            folder,
+            "service configuration (.cscfg)",
+            "choose one with `--configuration`",
+        );
+    };
+    let is_file = name.contains('/') || has_extension(Path::new(name), "cscfg");
+    let path = if is_file {
+        PathBuf::from(name)
+    } else {
+        folder.join(format!("ServiceConfiguration.{name}.cscfg"))
+    };
+    if path.is_file() {
+        return Ok(path);
+    }
+    let there: Vec<String> = files_in(folder, "cscfg")?
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let there = if there.is_empty() {
+        "none".to_owned()
+    } else {
+        there.join(", ")
+    };
+    let error = anyhow!(
+        "there is no configuration {}; there is {there}",
+        path.display()
+    );
+    Err(exit::with(exit::INVALID, error))
+}
+
+fn only(
+    mut found: Vec<PathBuf>,
+    folder: &Path,
+    what: &str,
+    cure: &str,
+) -> Result<PathBuf, Failure> {
+    let names: Vec<String> = found
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    match (found.pop(), names.len()) {
+        (Some(path), 1) => Ok(path),
+        (None, _) => Err(exit::with(
+            exit::INVALID,
+            anyhow!("there is no {what} in {}", folder.display()),
+        )),
+        (Some(_), _) => {
+            let error = anyhow!(
+                "there is more than one {what}, {cure}: {}",
+                names.join(", ")
+            );
+            Err(exit::with(exit::USAGE, error))
+        }
+    }
+}
+
+fn files_in(folder: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)
+        .with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| has_extension(path, extension))
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension()
+        .is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+/// What the packager needs to know of a service folder.
+pub(crate) fn source(
+    definition: &Definition,
+    path: &Path,
+    binaries: &[(String, PathBuf)],
+) -> Result<ServiceSource, Failure> {
+    let mut binaries: BTreeMap<&str, &PathBuf> = binaries
+        .iter()
+        .map(|(role, file)| (role.as_str(), file))
+        .collect();
+    let folder = folder_of(None, &Location::Definition(path.to_owned()));
+    let roles = definition
+        .roles
+        .iter()
+        .map(|role| role_source(role, &folder, binaries.remove(role.name.as_str())))
+        .collect::<anyhow::Result<_>>()
+        .map_err(|error| exit::with(exit::INVALID, error))?;
+    if let Some((role, _)) = binaries.pop_first() {
+        return Err(exit::with(
+            exit::USAGE,
+            anyhow!("`--binary` names a role that the service does not have: {role}"),
+        ));
+    }
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(ServiceSource {
+        service: definition.name.clone(),
+        definition: bytes,
+        roles,
+    })
+}
+
+fn role_source(
+    role: &RoleDefinition,
+    folder: &Path,
+    binary: Option<&PathBuf>,
+) -> anyhow::Result<RoleSource> {
+    let content_directory =
+        Some(folder.join(format!("{}Content", role.name))).filter(|path| path.is_dir());
+    let contents = role
+        .contents
+        .iter()
+        .map(|content| {
+            let expanded = expand(&content.source_directory).with_context(|| {
+                format!("role `{}`: `SourceDirectory` cannot be read", role.name)
+            })?;
+            Ok(ContentSource {
+                destination: content.destination.clone(),
+                source_directory: folder.join(expanded.replace('\\', "/")),
+                declared_as: content.source_directory.clone(),
+            })
+        })
+        .collect::<anyhow::Result<_>>()?;
+    Ok(RoleSource {
+        name: role.name.clone(),
+        binary: binary.cloned(),
+        content_directory,
+        contents,
+    })
+}
+
+/// Expands `%NAME%` and `${NAME}` from this process's environment; an undefined name is an error here.
+fn expand(text: &str) -> anyhow::Result<String> {
+    let undefined = std::cell::RefCell::new(None);
+    let expanded = plan::command_line::expand(text, |name| {
+        let found = std::env::vars()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value);
+        if found.is_none() {
+            undefined.replace(Some(name.to_owned()));
+        }
+        found
+    });
+    match undefined.into_inner() {
+        Some(name) => bail!("the environment variable `{name}` of `{text}` is not set"),
+        None => Ok(expanded),
+    }
+}
+
+/// `approot check`.
+pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
+    let mut sources = Sources::new();
+    let mut findings = Vec::new();
+    let here = [PathBuf::from(".")];
+    let paths: &[PathBuf] = if arguments.paths.is_empty() {
+        &here
+    } else {
+        &arguments.paths
+    };
+    for path in paths {
+        check_path(path, &arguments.configuration, &mut sources, &mut findings)?;
+    }
+    sort(&mut findings);
+    // A definition that is checked with several configurations says its own part each time.
+    findings.dedup();
+    show::findings(&sources, &findings, arguments.format);
+    if arguments.format == Format::Human && findings.is_empty() {
+        show::line("no findings");
+    }
+    let is_invalid = findings.iter().any(Finding::is_error);
+    Ok(if is_invalid {
+        exit::INVALID
+    } else {
+        exit::DONE
+    })
+}
+
+fn check_path(
+    path: &Path,
+    configurations: &[String],
+    sources: &mut Sources,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
+    if path.is_file() && has_extension(path, "cscfg") {
+        if let Some(file) = read(sources, path, findings) {
+            findings.extend(schema::check_configuration(sources, file));
+        }
+        return Ok(());
+    }
+    let location = Location::find(Some(path))?;
+    let folder = folder_of(Some(path), &location);
+    let configurations: Vec<PathBuf> = match (configurations, path.is_dir()) {
+        ([], true) => files_in(&folder, "cscfg")?,
+        // A file that is named alone is read alone.
+        ([], false) => Vec::new(),
+        (named, _) => named
+            .iter()
+            .map(|name| configuration(Some(name), &folder))
+            .collect::<Result<_, _>>()?,
+    };
+    let Some(definition) = read_definition(sources, &location, findings) else {
+        return Ok(());
+    };
+    if configurations.is_empty() {
+        findings.extend(schema::check_definition(sources, definition).findings);
+    }
+    for configuration in configurations {
+        if let Some(configured) = read(sources, &configuration, findings) {
+            findings.extend(schema::check(sources, definition, configured).findings);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_directory_is_expanded_or_refused() {
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(expand(r"%path%\x").unwrap(), format!(r"{path}\x"));
+        let error = expand("%APPROOT_SURELY_NOT_SET%").unwrap_err();
+        assert!(
+            error.to_string().contains("`APPROOT_SURELY_NOT_SET`"),
+            "{error}"
+        );
+    }
+}

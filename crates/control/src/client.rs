@@ -1,0 +1,239 @@
+//! The client's side, for the operator's commands.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use axum::body::Bytes;
+use fabric::Status;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+
+/// A document of the API is refused beyond this size, in bytes. 2,500 instances' status is about 1 MiB.
+const DOCUMENT_BYTES_MAX: usize = 16 << 20;
+
+/// Speaks with the fabric behind one control socket.
+#[derive(Debug, Clone)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+/// A request failed.
+#[derive(Debug)]
+pub enum ClientError {
+    /// Nobody answers there.
+    NoFabric {
+        /// The control socket.
+        socket: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The fabric went away in the middle of a request.
+    Broken {
+        /// How.
+        source: hyper::Error,
+    },
+    /// The fabric has refused the request.
+    Refused {
+        /// What it said.
+        message: String,
+    },
+    /// The fabric's answer is not what this version expects.
+    Document {
+        /// What the JSON reader said.
+        source: serde_json::Error,
+    },
+    /// The fabric's answer is larger than any should be.
+    TooLarge,
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientError::NoFabric { socket, .. } => {
+                write!(f, "no fabric answers at {}", socket.display())
+            }
+            ClientError::Broken { .. } => write!(f, "the fabric went away"),
+            ClientError::Refused { message } => write!(f, "{message}"),
+            ClientError::Document { .. } => write!(f, "the fabric's answer cannot be read"),
+            ClientError::TooLarge => {
+                write!(f, "the fabric's answer is over {DOCUMENT_BYTES_MAX} bytes")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ClientError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ClientError::NoFabric { source, .. } => Some(source),
+            ClientError::Broken { source } => Some(source),
+            ClientError::Document { source } => Some(source),
+            ClientError::Refused { .. } | ClientError::TooLarge => None,
+        }
+    }
+}
+
+impl Client {
+    /// A client for the fabric at `socket`; connects at each request.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Client {
+            socket: socket.into(),
+        }
+    }
+
+    /// The control socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// What runs, and how it is.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        let document = collect(self.request(Method::GET, "/v1/status").await?).await?;
+        serde_json::from_slice(&document).map_err(|source| ClientError::Document { source })
+    }
+
+    /// Orders a recycle, without waiting for it. May be repeated.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::Refused`] when there is no such instance.
+    pub async fn recycle(&self, instance: &str) -> Result<(), ClientError> {
+        let path = format!("/v1/instances/{}/recycle", encode(instance));
+        self.request(Method::POST, &path).await.map(drop)
+    }
+
+    /// Orders the stop of the whole, without waiting for it. May be repeated.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn stop(&self) -> Result<(), ClientError> {
+        self.request(Method::POST, "/v1/stop").await.map(drop)
+    }
+
+    /// Hands the lines of one instance's log, or of all, to `take` in whole or part lines; with `follow` until
+    /// the fabric ends or `take` returns `false`.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::Refused`] when there is no such instance.
+    pub async fn logs(
+        &self,
+        instance: Option<&str>,
+        follow: bool,
+        mut take: impl FnMut(&[u8]) -> bool,
+    ) -> Result<(), ClientError> {
+        let instance = instance
+            .map(|instance| format!("&instance={}", encode(instance)))
+            .unwrap_or_default();
+        let path = format!("/v1/logs?follow={}{instance}", u8::from(follow));
+        let mut body = self.request(Method::GET, &path).await?.into_body();
+        while let Some(frame) = body.frame().await {
+            match frame {
+                Ok(frame) => {
+                    if let Some(data) = frame.data_ref()
+                        && !take(data)
+                    {
+                        break;
+                    }
+                }
+                // A followed log ends with its fabric.
+                Err(_) if follow => break,
+                Err(source) => return Err(ClientError::Broken { source }),
+            }
+        }
+        Ok(())
+    }
+
+    async fn request(&self, method: Method, path: &str) -> Result<Response<Incoming>, ClientError> {
+        let broken = |source| ClientError::Broken { source };
+        let stream =
+            UnixStream::connect(&self.socket)
+                .await
+                .map_err(|source| ClientError::NoFabric {
+                    socket: self.socket.clone(),
+                    source,
+                })?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "approot")
+            .body(Empty::<Bytes>::new())
+            .expect("the path is made of encoded parts");
+        let response = sender.send_request(request).await.map_err(broken)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status: StatusCode = response.status();
+        let body = collect(response).await?;
+        let message = String::from_utf8_lossy(&body).into_owned();
+        Err(ClientError::Refused {
+            message: if message.is_empty() {
+                status.to_string()
+            } else {
+                message
+            },
+        })
+    }
+}
+
+async fn collect(response: Response<Incoming>) -> Result<Vec<u8>, ClientError> {
+    let mut body = response.into_body();
+    let mut document = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|source| ClientError::Broken { source })?;
+        document.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        if document.len() > DOCUMENT_BYTES_MAX {
+            return Err(ClientError::TooLarge);
+        }
+    }
+    Ok(document)
+}
+
+/// Percent-encodes a part of a path or query: role names may hold spaces and most other characters.
+fn encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                encoded.push(char::from(byte))
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_spaces_can_be_asked_for() {
+        assert_eq!(encode("My Role_IN_0"), "My%20Role_IN_0");
+        assert_eq!(encode("a/b?c&d=ä"), "a%2Fb%3Fc%26d%3D%C3%A4");
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_nobody_serves_names_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Client::new(folder.path().join("control.sock"))
+            .status()
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, ClientError::NoFabric { .. })
+                && error.to_string().contains("control.sock"),
+            "{error}"
+        );
+    }
+}
