@@ -61,7 +61,7 @@ fn settings(arguments: &RunArguments, loaded: Loaded, state: &Path) -> Result<Se
             let error = anyhow!("`--binary` is for a service folder: a package holds its programs");
             return Err(exit::with(exit::USAGE, error));
         }
-        Location::Package(opened) => Source::Package(*opened),
+        Location::Package(opened) => Source::Package(opened.report().path.clone()),
     };
     Ok(Settings {
         state: state.to_owned(),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use diagnostics::{FileId, Finding, Sources, sort};
+use diagnostics::{FileId, Finding, Severity, Sources, sort};
 use packager::{ContentSource, Opened, RoleSource, ServiceSource};
 use schema::{Definition, RoleDefinition, Service};
 
@@ -92,12 +92,14 @@ pub(crate) fn load(arguments: &ServiceArguments) -> Result<Loaded, Failure> {
     })
 }
 
-/// Prints the findings and passes the value on, if there is one.
+/// Prints the findings that stand in the way or may surprise, and passes the value on, if there is one. What is
+/// merely worth knowing is for `approot check`.
 fn report<T>(
     sources: &Sources,
     mut findings: Vec<Finding>,
     value: Option<T>,
 ) -> Result<T, Failure> {
+    findings.retain(|finding| finding.severity != Severity::Report);
     sort(&mut findings);
     show::findings(sources, &findings, Format::Human);
     value.ok_or_else(|| exit::with(exit::INVALID, anyhow!("the service's files are not valid")))

@@ -55,9 +55,20 @@ pub(crate) fn findings(sources: &Sources, findings: &[Finding], format: Format) 
             };
             anstream::eprint!("{}", render_human(sources, findings, style));
             let n_errors = findings.iter().filter(|finding| finding.is_error()).count();
-            eprintln!("{} findings, {n_errors} of them errors", findings.len());
+            eprintln!(
+                "{}, {n_errors} of them errors",
+                counted(findings.len(), "finding")
+            );
         }
         Format::Json => println!("{}", render_json(sources, findings).trim_end()),
+    }
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
     }
 }
 

@@ -14,7 +14,7 @@ use crate::routing::{EndpointRouting, Routing, endpoints};
 /// to end; a person at a terminal does not notice a recycle that waits this long, and does one that takes minutes.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// How many attempts an instance has to become Ready when a deployment is first started. A task that
+/// How many attempts an instance has to become Ready when a deployment is first started, and how many hosts. A task that
 /// fails three times in a row will fail a fourth time, and whoever waits at the terminal wants to know.
 pub const START_ATTEMPTS_MAX: u32 = 3;
 
@@ -110,6 +110,8 @@ impl Controller {
                 self.route();
             }
             Event::BalancerGone => self.has_balancer = false,
+            // A balancer that served an earlier fabric may still say that it is through with a table of that one.
+            Event::Acknowledged(number) if number > self.number => {}
             Event::Acknowledged(number) => self.acknowledged = self.acknowledged.max(number),
             Event::Idle {
                 instance,
@@ -152,7 +154,10 @@ impl Controller {
     }
 
     fn handle_host_started(&mut self, id: &InstanceId) {
-        if let Some(member) = self.members.get_mut(id) {
+        // A host that is known to have ended has not started, even if that news comes later.
+        if let Some(member) = self.members.get_mut(id)
+            && !matches!(member.host, Host::Absent { .. })
+        {
             member.host = Host::Present;
             if self.goal != Goal::Run {
                 self.order(id, Order::Stop);
@@ -196,6 +201,10 @@ impl Controller {
         let Some(member) = self.members.get_mut(id) else {
             return;
         };
+        // The last words of a host may cross the news of its end, and would raise its program from the dead.
+        if member.host != Host::Present {
+            return;
+        }
         if report.attempt > 0 {
             member.first_attempt.get_or_insert(report.attempt);
         }
@@ -211,7 +220,9 @@ impl Controller {
             member.was_ready = true;
             member.host_deaths = 0;
         }
-        if !report.draining {
+        let is_same_attempt =
+            member.report.as_ref().map(|known| known.attempt) == Some(report.attempt);
+        if !report.draining || !is_same_attempt {
             member.drain = None;
         }
         member.report = Some(report);
@@ -331,11 +342,10 @@ impl Controller {
         if !self.starting {
             return;
         }
-        let failed = self.members.iter().find_map(|(id, member)| {
-            let report = member.report.as_ref()?;
-            let has_failed = !member.was_ready && report.failed_starts >= START_ATTEMPTS_MAX;
-            has_failed.then(|| (id.clone(), report.last_end.clone().unwrap_or_default()))
-        });
+        let failed = self
+            .members
+            .iter()
+            .find_map(|(id, member)| Some((id.clone(), failure(member)?)));
         if let Some((instance, cause)) = failed {
             self.starting = false;
             self.actions
@@ -367,6 +377,19 @@ impl Controller {
             );
         }
     }
+}
+
+/// Why an instance that was never Ready will not become so.
+fn failure(member: &Member) -> Option<String> {
+    if member.was_ready {
+        return None;
+    }
+    if member.host_deaths >= START_ATTEMPTS_MAX {
+        return Some(format!("its host has ended {} times", member.host_deaths));
+    }
+    let report = member.report.as_ref()?;
+    let has_failed = report.failed_starts >= START_ATTEMPTS_MAX;
+    has_failed.then(|| report.last_end.clone().unwrap_or_default())
 }
 
 #[cfg(test)]

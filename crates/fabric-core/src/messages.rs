@@ -10,9 +10,10 @@ use crate::routing::Routing;
 pub enum Event {
     /// Nothing of an earlier host of this instance is left: one may be spawned.
     Vacant(InstanceId),
-    /// A host answers, and was given the plan and the order to start.
+    /// A host answers, and was given the plan and the order to start. Comes before its first report.
     HostStarted(InstanceId),
-    /// A host has ended, or could not be spawned.
+    /// A host has ended, or could not be spawned. Once for each [`Action::SpawnHost`]; what the host itself had
+    /// still to say may come later, and no longer counts.
     HostEnded(InstanceId),
     /// A host reports.
     Reported(InstanceId, Report),

@@ -89,8 +89,9 @@ impl Hosts {
                     .await;
                 return;
             }
-            // A link that breaks needs no report of its own: the host ends with it, and the keeper tells.
+            // However it ended: the host ends with it.
             let _ = talk(&socket, plan, generation, queue, &events).await;
+            let _ = events.send(Event::HostUnlinked(id)).await;
         });
         // The task for a host that is gone must not reach the one that comes after it at the same socket.
         let link = HostLink {

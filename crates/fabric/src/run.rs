@@ -58,6 +58,8 @@ pub(crate) enum Event {
     Balancer(BalancerEvent),
     BalancerConnected,
     BalancerGone,
+    /// A host's link has ended. The keeper tells of the host's own end, as long as there is one.
+    HostUnlinked(InstanceId),
     HostRefused(InstanceId, String),
 }
 
@@ -156,6 +158,7 @@ async fn begin<'a>(
         listeners,
         requests,
         asked: RefCell::default(),
+        has_keeper: true,
         exit: 0,
         _lock: lock,
     })
@@ -216,6 +219,7 @@ struct Fabric<'a> {
     requests: mpsc::Receiver<ControlRequest>,
     /// Who waits for the balancer's counters, by the number of the question.
     asked: RefCell<BTreeMap<u64, oneshot::Sender<Status>>>,
+    has_keeper: bool,
     /// The exit status of the deployment, once it is stopped.
     exit: u8,
     _lock: ProcessLock,
@@ -274,9 +278,13 @@ impl Fabric<'_> {
             // Its end shows as that of the link.
             Event::Keeper(_) => None,
             Event::KeeperGone => {
+                self.has_keeper = false;
                 self.exit = 1;
                 self.tell(Notice::Stopping("the keeper has ended".to_owned()));
                 Some(ControllerEvent::Stop)
+            }
+            Event::HostUnlinked(instance) => {
+                (!self.has_keeper).then_some(ControllerEvent::HostEnded(instance))
             }
             Event::BalancerConnected => Some(ControllerEvent::BalancerConnected),
             Event::BalancerGone => {

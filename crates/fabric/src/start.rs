@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use packager::{Opened, ServiceSource, Staged};
+use packager::{ServiceSource, Staged};
 use plan::command_line::{Program, expand};
 use plan::{DeploymentPlan, InstancePlan, Options, Package, Slot};
 use schema::Service;
@@ -76,8 +76,8 @@ pub struct Settings {
 pub enum Source {
     /// Folders and built binaries.
     Folder(ServiceSource),
-    /// A package, opened and verified.
-    Package(Opened),
+    /// A package. By its path: an open file would not outlive the fork of this process.
+    Package(PathBuf),
 }
 
 /// Makes the plan that runs from now on, and commits it.
@@ -135,8 +135,8 @@ fn stage(settings: &Settings) -> Result<Staged, FabricError> {
         Source::Folder(source) => {
             packager::stage(source, &destination).map_err(|source| FabricError::Stage { source })
         }
-        Source::Package(opened) => opened
-            .unpack(&destination)
+        Source::Package(path) => packager::open(path)
+            .and_then(|opened| opened.unpack(&destination))
             .map_err(|source| FabricError::Unpack { source }),
     }
 }

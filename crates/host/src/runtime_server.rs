@@ -311,10 +311,12 @@ impl Shared {
             self.watched.borrow_mut().remove(&client);
             return self.send(News::Event(Event::Released { client })).await;
         };
-        if let Some(detail) = detail {
-            self.send(News::Event(Event::Detail(bounded(&detail))))
-                .await;
-        }
+        // Clients that have nothing to add repeat the status as its detail.
+        let detail = detail
+            .filter(|detail| detail != status.as_str())
+            .unwrap_or_default();
+        self.send(News::Event(Event::Detail(bounded(&detail))))
+            .await;
         let status = match status {
             runtime_protocol::LeaseStatus::Started => LeaseStatus::Started,
             runtime_protocol::LeaseStatus::Busy => LeaseStatus::Busy,

@@ -333,3 +333,80 @@ fn a_host_that_keeps_dying_is_spawned_at_a_pace() {
     assert_eq!(it.step(Event::HostEnded(id(0))), [""; 0]);
     assert_eq!(it.pass(Duration::from_secs(1)), ["spawn A_IN_0"]);
 }
+
+/// Found by simulation: what a balancer had to say to the fabric before this one broke an assertion of ours.
+#[test]
+fn a_routing_that_was_never_made_is_not_acknowledged() {
+    let mut it = Fixture::ready(1);
+    assert_eq!(it.step(Event::Acknowledged(57)), [""; 0]);
+    it.report(0, |report| {
+        report.status = Status::Recycling;
+        report.draining = true;
+    });
+    it.step(Event::Idle {
+        instance: id(0),
+        incarnation: 1,
+    });
+    assert!(it.controller.members[&id(0)].drain.is_some(), "it waits");
+}
+
+/// Found by simulation: the keeper tells of a host's end sooner than its link does, and the last report put a dead
+/// program back.
+#[test]
+fn the_last_words_of_a_host_come_too_late() {
+    let mut it = Fixture::ready(2);
+    assert_eq!(
+        it.step(Event::HostEnded(id(0))),
+        ["spawn A_IN_0", "route 4 [1:dead 1:in]"]
+    );
+    let last = Report {
+        ends: 1,
+        last_end: Some("killed".into()),
+        ..report(Status::Ready, 1, Some(10))
+    };
+    assert_eq!(it.step(Event::Reported(id(0), last)), [""; 0]);
+    it.step(Event::HostStarted(id(0)));
+    assert_eq!(
+        it.step(Event::Reported(id(0), report(Status::Ready, 2, Some(11)))),
+        ["route 5 [2:in 1:in]"]
+    );
+}
+
+/// Found by simulation: a host that died as it answered was taken for a living one, and never replaced.
+#[test]
+fn a_start_that_crosses_the_end_is_none() {
+    let mut it = Fixture::new(1);
+    it.step(Event::Vacant(id(0)));
+    it.step(Event::HostEnded(id(0)));
+    it.step(Event::HostEnded(id(0)));
+    assert_eq!(it.step(Event::HostStarted(id(0))), [""; 0]);
+    assert!(!it.controller.member(&id(0)).unwrap().has_host);
+    assert_eq!(it.pass(Duration::from_secs(1)), ["spawn A_IN_0"]);
+}
+
+/// Found by simulation: hosts that cannot live, with nobody to say so, kept the start going for ever.
+#[test]
+fn a_start_fails_when_no_host_stays() {
+    let mut it = Fixture::new(1);
+    it.step(Event::Vacant(id(0)));
+    it.step(Event::HostEnded(id(0)));
+    it.step(Event::HostEnded(id(0)));
+    it.pass(Duration::from_secs(1));
+    assert_eq!(
+        it.step(Event::HostEnded(id(0))),
+        ["failed A_IN_0: its host has ended 3 times"]
+    );
+}
+
+#[test]
+fn a_drain_belongs_to_one_attempt() {
+    let mut it = Fixture::ready(1);
+    it.report(0, |report| report.draining = true);
+    it.now += Duration::from_secs(60);
+    let next = |report: &mut Report| report.attempt = 2;
+    assert_eq!(
+        it.report(0, next),
+        ["route 3 [2:in]"],
+        "neither cut nor drained by the time of the first"
+    );
+}

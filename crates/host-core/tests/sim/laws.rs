@@ -1,16 +1,14 @@
-//! The plain facts of a history, and what must be true of the machine whatever happens.
-//!
-//! It hears every event before the machine does and every action before the world carries it out. It knows nothing
-//! of the machine's states: only what was ordered, said, started and ended.
+//! What must be true of the machine whatever happens, checked against the plain [`Facts`].
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use host_core::{
-    Action, CLIENT_ANSWERED_LIMIT, DRAIN_LIMIT, Event, Exit, Lease, LeaseStatus, Limits, Order,
-    Report, Shape, Status, TASK_END_LIMIT,
+    Action, CLIENT_ANSWERED_LIMIT, DRAIN_LIMIT, Event, Limits, Report, Shape, Status,
+    TASK_END_LIMIT,
 };
 use plan::TaskType;
+
+use crate::facts::{Attempt, Facts};
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,43 +66,8 @@ const WORLD_SLACK: Duration = Duration::from_secs(60);
 /// The longest pause between two attempts, with its jitter.
 const PACE_MAX: Duration = Duration::from_secs(75);
 
-/// Being Ready for this long forgives earlier deaths.
-const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
-
-/// The facts of one attempt.
-#[derive(Default)]
-struct Attempt {
-    prepared: bool,
-    tasks_started: usize,
-    tasks_done: BTreeSet<usize>,
-    program_ordered: bool,
-    pid: Option<i32>,
-    said_ready: bool,
-    ready_since: Option<Duration>,
-    reported_draining: bool,
-    /// Somebody wants it to end.
-    leaving: bool,
-    /// It has ended by itself.
-    failed: bool,
-    asked_at: Option<Duration>,
-    answered: bool,
-    terminated_at: Option<Duration>,
-    emptied_at: Option<Duration>,
-    /// The least pause after it.
-    pause: Duration,
-    leases: BTreeMap<String, (LeaseStatus, u64, Option<Duration>)>,
-}
-
 pub(crate) struct Laws {
-    shape: Shape,
-    limits: Limits,
-    attempt: u64,
-    current: Attempt,
-    deaths: u32,
-    reported: Option<Report>,
-    fabric_gone: bool,
-    stop_since: Option<Duration>,
-    ended_since: Option<Duration>,
+    facts: Facts,
     exited: bool,
     timeouts: u32,
     /// By how much the world was late, in all.
@@ -114,15 +77,7 @@ pub(crate) struct Laws {
 impl Laws {
     pub(crate) fn new(shape: Shape, limits: Limits) -> Self {
         Laws {
-            shape,
-            limits,
-            attempt: 0,
-            current: Attempt::default(),
-            deaths: 0,
-            reported: None,
-            fabric_gone: false,
-            stop_since: None,
-            ended_since: None,
+            facts: Facts::new(shape, limits),
             exited: false,
             timeouts: 0,
             late: Duration::ZERO,
@@ -131,138 +86,17 @@ impl Laws {
 
     /// The current attempt's own preparation is over, and the machine is about to hear of it.
     pub(crate) fn prepared(&mut self, now: Duration, succeeded: bool) {
-        self.current.prepared = succeeded;
-        if !succeeded {
-            self.fail(now);
-        }
+        self.facts.prepared(now, succeeded);
+    }
+
+    /// The machine is about to hear `event`.
+    pub(crate) fn hear(&mut self, now: Duration, event: &Event) {
+        self.facts.hear(now, event);
     }
 
     /// The world was this much too late.
     pub(crate) fn late(&mut self, by: Duration) {
         self.late += by;
-    }
-
-    /// The machine is about to hear `event`.
-    pub(crate) fn hear(&mut self, now: Duration, event: &Event) {
-        self.current
-            .leases
-            .retain(|_, (_, _, until)| until.is_none_or(|until| until > now));
-        match event {
-            Event::Order(Order::Recycle) => {
-                // Whoever orders a recycle does not want to wait for the pause to pass.
-                if self.current.emptied_at.is_some() {
-                    self.current.pause = Duration::ZERO;
-                }
-                self.leave(now);
-            }
-            Event::Order(Order::Stop) => self.stop(now),
-            Event::FabricGone => {
-                self.fabric_gone = true;
-                self.stop(now);
-            }
-            Event::TaskEnded {
-                index,
-                exit: Exit::Code(0),
-            } => {
-                self.current.tasks_done.insert(*index);
-            }
-            Event::TaskEnded { index, .. } | Event::TaskNotStarted { index, .. } => {
-                if self.shape.tasks[*index].1 == TaskType::Simple {
-                    self.fail(now);
-                }
-            }
-            Event::ProgramStarted { pid } => {
-                self.current.pid = Some(*pid);
-                self.begin_ready(now);
-            }
-            Event::ProgramEnded(_) | Event::ProgramNotStarted { .. } => {
-                self.current.pid = None;
-                self.fail(now);
-            }
-            Event::Leased { client, lease } => self.hear_lease(now, client, lease),
-            Event::Released { client } => drop(self.current.leases.remove(client)),
-            Event::Notified => self.say_ready(now),
-            Event::ClientsStopped { answered } => self.current.answered = *answered,
-            Event::Emptied => self.current.emptied_at = Some(now),
-            Event::Order(Order::Start | Order::Drained) | Event::Prepared(_) | Event::Detail(_) => {
-            }
-        }
-    }
-
-    fn hear_lease(&mut self, now: Duration, client: &str, lease: &Lease) {
-        let known = self.current.leases.get(client);
-        let is_stale = known.is_some_and(|(_, incarnation, _)| *incarnation > lease.incarnation);
-        match lease.status {
-            LeaseStatus::Recycle => self.leave(now),
-            LeaseStatus::Started | LeaseStatus::Busy if !is_stale => {
-                let until = lease.expires_in.map(|expires_in| now + expires_in);
-                let held = (lease.status, lease.incarnation, until);
-                self.current.leases.insert(client.to_owned(), held);
-                if lease.status == LeaseStatus::Started {
-                    self.say_ready(now);
-                }
-            }
-            LeaseStatus::Started | LeaseStatus::Busy | LeaseStatus::Stopped => {}
-        }
-    }
-
-    fn say_ready(&mut self, now: Duration) {
-        if self.current.program_ordered {
-            self.current.said_ready = true;
-            self.begin_ready(now);
-        }
-    }
-
-    fn begin_ready(&mut self, now: Duration) {
-        if self.has_been_ready() {
-            self.current.ready_since.get_or_insert(now);
-        }
-    }
-
-    /// The program runs in an attempt that nobody has ended, and is ready by its own word.
-    fn has_been_ready(&self) -> bool {
-        let current = &self.current;
-        let said_ready = current.said_ready || self.shape.ready_on_process_start;
-        current.pid.is_some() && said_ready && !current.leaving && !current.failed
-    }
-
-    fn is_busy(&self, now: Duration) -> bool {
-        let is_live = |until: Option<Duration>| until.is_none_or(|until| until > now);
-        let leases = self.current.leases.values();
-        leases
-            .filter(|(_, _, until)| is_live(*until))
-            .any(|(status, ..)| *status == LeaseStatus::Busy)
-    }
-
-    fn leave(&mut self, now: Duration) {
-        // While an attempt is being prepared, it is the one that a recycle wants.
-        if self.current.prepared && !self.current.failed {
-            self.current.leaving = true;
-            self.ended_since.get_or_insert(now);
-        }
-    }
-
-    fn stop(&mut self, now: Duration) {
-        self.current.leaving |= !self.current.failed;
-        self.stop_since.get_or_insert(now);
-    }
-
-    /// The attempt has ended by itself, unless it was ending already.
-    fn fail(&mut self, now: Duration) {
-        self.ended_since.get_or_insert(now);
-        if self.current.leaving || self.current.failed {
-            return;
-        }
-        self.current.failed = true;
-        let ready_since = self.current.ready_since;
-        if ready_since.is_some_and(|since| now - since >= FORGIVEN_AFTER) {
-            self.deaths = 0;
-        }
-        self.current.pause = match self.deaths {
-            0 => Duration::ZERO,
-            deaths => Duration::from_secs(1 << (deaths - 1).min(6)).min(Duration::from_secs(60)),
-        };
-        self.deaths += 1;
     }
 
     /// The machine wants `action`, while `living` run.
@@ -282,7 +116,7 @@ impl Laws {
         let is_attempt = matches!(action, Action::Prepare { .. });
         let n_old = living
             .clone()
-            .filter(|living| living.attempt != self.attempt || is_attempt)
+            .filter(|living| living.attempt != self.facts.attempt || is_attempt)
             .count();
         require(Law::NothingOfBefore, !is_start || n_old == 0, || {
             format!("{action:?} while {n_old} processes of an earlier attempt live")
@@ -292,14 +126,14 @@ impl Laws {
             Action::StartTask { index } => self.check_task(*index),
             Action::StartProgram => self.check_program(living),
             Action::AskToStop { .. } => {
-                self.current.asked_at = Some(now);
-                let is_told = self.current.reported_draining || self.fabric_gone;
+                self.facts.current.asked_at = Some(now);
+                let is_told = self.facts.current.reported_draining || self.facts.fabric_gone;
                 require(Law::DrainingBeforeAsking, is_told, || {
                     "asked to stop without having drained".into()
                 })
             }
             Action::Terminate => {
-                self.current.terminated_at.get_or_insert(now);
+                self.facts.current.terminated_at.get_or_insert(now);
                 Ok(())
             }
             Action::Empty => self.check_kill(now, living),
@@ -315,24 +149,25 @@ impl Laws {
     }
 
     fn check_attempt(&mut self, now: Duration, attempt: u64) -> Result<(), Broken> {
-        require(Law::AttemptsGrow, attempt == self.attempt + 1, || {
-            format!("attempt {attempt} follows {}", self.attempt)
+        require(Law::AttemptsGrow, attempt == self.facts.attempt + 1, || {
+            format!("attempt {attempt} follows {}", self.facts.attempt)
         })?;
-        let pause = self.current.emptied_at.map_or(now, |at| now - at);
-        let least = self.current.pause;
+        let pause = self.facts.current.emptied_at.map_or(now, |at| now - at);
+        let least = self.facts.current.pause;
         require(Law::Paced, pause >= least, || {
             format!("the next attempt after {pause:?} instead of {least:?}")
         })?;
-        self.attempt = attempt;
-        self.current = Attempt::default();
-        self.ended_since = None;
+        self.facts.attempt = attempt;
+        self.facts.current = Attempt::default();
+        self.facts.ended_since = None;
         Ok(())
     }
 
     fn check_task(&mut self, index: usize) -> Result<(), Broken> {
         self.check_prepared()?;
-        let in_order = index == self.current.tasks_started && self.simple_tasks_done(index);
-        self.current.tasks_started += 1;
+        let in_order =
+            index == self.facts.current.tasks_started && self.facts.simple_tasks_done(index);
+        self.facts.current.tasks_started += 1;
         require(Law::TasksFirst, in_order, || format!("task {index} starts"))
     }
 
@@ -341,25 +176,20 @@ impl Laws {
         mut living: impl Iterator<Item = &'a Living>,
     ) -> Result<(), Broken> {
         self.check_prepared()?;
-        let n_tasks = self.shape.tasks.len();
-        let tasks_done = self.current.tasks_started == n_tasks && self.simple_tasks_done(n_tasks);
+        let n_tasks = self.facts.shape.tasks.len();
+        let tasks_done =
+            self.facts.current.tasks_started == n_tasks && self.facts.simple_tasks_done(n_tasks);
         require(Law::TasksFirst, tasks_done, || "the program starts".into())?;
-        let is_second = self.current.program_ordered || living.any(|living| living.task.is_none());
-        self.current.program_ordered = true;
+        let is_second =
+            self.facts.current.program_ordered || living.any(|living| living.task.is_none());
+        self.facts.current.program_ordered = true;
         require(Law::OneProgram, !is_second, || "a second program".into())
     }
 
     fn check_prepared(&self) -> Result<(), Broken> {
-        require(Law::PreparedFirst, self.current.prepared, || {
-            format!("attempt {} is not prepared", self.attempt)
+        require(Law::PreparedFirst, self.facts.current.prepared, || {
+            format!("attempt {} is not prepared", self.facts.attempt)
         })
-    }
-
-    fn simple_tasks_done(&self, before: usize) -> bool {
-        let is_simple = |index: &usize| self.shape.tasks[*index].1 == TaskType::Simple;
-        (0..before)
-            .filter(is_simple)
-            .all(|index| self.current.tasks_done.contains(&index))
     }
 
     fn check_kill<'a>(
@@ -374,15 +204,15 @@ impl Laws {
             terminated_at,
             answered,
             ..
-        } = self.current;
-        let limit_passed = after(asked_at, self.limits.stop);
+        } = self.facts.current;
+        let limit_passed = after(asked_at, self.facts.limits.stop);
         let program_had_time =
             limit_passed || (answered && after(terminated_at, CLIENT_ANSWERED_LIMIT));
         let task_had_time =
-            limit_passed || after(terminated_at, TASK_END_LIMIT.min(self.limits.stop));
+            limit_passed || after(terminated_at, TASK_END_LIMIT.min(self.facts.limits.stop));
         let too_soon = living.find(|living| match living.task {
             None => !program_had_time,
-            Some(index) => match self.shape.tasks[index].1 {
+            Some(index) => match self.facts.shape.tasks[index].1 {
                 TaskType::Simple | TaskType::Foreground => !task_had_time,
                 TaskType::Background => false,
             },
@@ -396,15 +226,22 @@ impl Laws {
     }
 
     fn check_report(&mut self, now: Duration, report: &Report) -> Result<(), Broken> {
-        require(Law::AttemptsGrow, report.attempt == self.attempt, || {
-            format!("a report of attempt {} in {}", report.attempt, self.attempt)
-        })?;
-        let may_be_ready = self.has_been_ready() && !self.is_busy(now);
-        let is_true =
-            report.status != Status::Ready || (may_be_ready && report.pid == self.current.pid);
+        require(
+            Law::AttemptsGrow,
+            report.attempt == self.facts.attempt,
+            || {
+                format!(
+                    "a report of attempt {} in {}",
+                    report.attempt, self.facts.attempt
+                )
+            },
+        )?;
+        let may_be_ready = self.facts.has_been_ready() && !self.facts.is_busy(now);
+        let is_true = report.status != Status::Ready
+            || (may_be_ready && report.pid == self.facts.current.pid);
         require(Law::StatusIsTrue, is_true, || format!("{report:?}"))?;
-        self.current.reported_draining |= report.draining;
-        self.reported = Some(report.clone());
+        self.facts.current.reported_draining |= report.draining;
+        self.facts.reported = Some(report.clone());
         Ok(())
     }
 
@@ -423,23 +260,28 @@ impl Laws {
         next: Option<Duration>,
     ) -> Result<(), Broken> {
         self.timeouts = 0;
-        if self.has_been_ready() && self.stop_since.is_none() {
-            let busy = self.is_busy(now);
+        if self.facts.has_been_ready() && self.facts.stop_since.is_none() {
+            let busy = self.facts.is_busy(now);
             let expected = if busy { Status::Busy } else { Status::Ready };
-            let status = self.reported.as_ref().map(|report| report.status);
+            let status = self.facts.reported.as_ref().map(|report| report.status);
             require(Law::StatusIsTrue, status == Some(expected), || {
                 format!("{status:?} is the word, {expected:?} the truth")
             })?;
         }
         let stopping =
-            DRAIN_LIMIT + 2 * self.limits.stop + TASK_END_LIMIT + WORLD_SLACK + self.late;
+            DRAIN_LIMIT + 2 * self.facts.limits.stop + TASK_END_LIMIT + WORLD_SLACK + self.late;
         let in_time = |since: Option<Duration>, limit: Duration| {
             since.is_none_or(|since| next.is_some_and(|next| next <= since + limit))
         };
-        require(Law::StopEnds, in_time(self.stop_since, stopping), || {
-            format!("a stop goes on since {:?}", self.stop_since)
-        })?;
-        let recycles = self.ended_since.filter(|_| self.stop_since.is_none());
+        require(
+            Law::StopEnds,
+            in_time(self.facts.stop_since, stopping),
+            || format!("a stop goes on since {:?}", self.facts.stop_since),
+        )?;
+        let recycles = self
+            .facts
+            .ended_since
+            .filter(|_| self.facts.stop_since.is_none());
         require(
             Law::NextAttempt,
             in_time(recycles, stopping + PACE_MAX),

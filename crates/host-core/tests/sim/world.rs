@@ -4,10 +4,12 @@
 //! that a process runs comes before that of its end, and the ends of all before `Emptied`; a process survives anything
 //! but SIGKILL; orders come only while there is a fabric.
 
+mod processes;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use host_core::{Action, Event, Exit, Instance, Lease, LeaseStatus, Limits, Order, Report, Shape};
+use host_core::{Action, Event, Exit, Instance, Limits, Order, Report, Shape};
 use plan::TaskType;
 
 use crate::flaws::{Flaw, Machine};
@@ -63,7 +65,7 @@ pub(crate) struct World {
     asked: Option<u64>,
     has_fabric: bool,
     has_ended: bool,
-    transcript: Vec<String>,
+    transcript: Option<Vec<String>>,
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -100,12 +102,25 @@ impl World {
             asked: None,
             has_fabric: true,
             has_ended: false,
-            transcript: Vec::new(),
+            transcript: None,
         }
     }
 
+    /// This world, with a transcript: writing one costs more than living through it.
+    pub(crate) fn aloud(mut self) -> Self {
+        self.transcript = Some(Vec::new());
+        self
+    }
+
+    /// What has happened so far, if this world is [`aloud`](Self::aloud).
     pub(crate) fn transcript(&self) -> &[String] {
-        &self.transcript
+        self.transcript.as_deref().unwrap_or_default()
+    }
+
+    fn note(&mut self, line: impl FnOnce(Duration) -> String) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.push(line(self.now));
+        }
     }
 
     /// From the order to start up to the end of the host, and a little beyond.
@@ -191,16 +206,14 @@ impl World {
             self.laws.late(late);
             self.now += late;
         }
-        self.transcript
-            .push(format!("{:>9.3} time", self.now.as_secs_f64()));
+        self.note(|now| format!("{:>9.3} time", now.as_secs_f64()));
         self.laws.check_timeout(self.now)?;
         self.machine.handle_timeout(self.now);
         self.carry_out()
     }
 
     fn tell(&mut self, event: Event) -> Result<(), Broken> {
-        self.transcript
-            .push(format!("{:>9.3} {event:?}", self.now.as_secs_f64()));
+        self.note(|now| format!("{:>9.3} {event:?}", now.as_secs_f64()));
         self.laws.hear(self.now, &event);
         self.machine.handle_event(self.now, event);
         self.carry_out()
@@ -258,7 +271,7 @@ impl World {
 
     fn carry_out(&mut self) -> Result<(), Broken> {
         while let Some(action) = self.machine.poll_action() {
-            self.transcript.push(format!("            {action:?}"));
+            self.note(|_| format!("            {action:?}"));
             let living = self.processes.values().map(|process| &process.living);
             self.laws.check_action(self.now, &action, living)?;
             match action {
@@ -291,181 +304,6 @@ impl World {
         );
     }
 
-    fn spawn(&mut self, task: Option<usize>) -> u64 {
-        self.serial += 1;
-        let process = Process {
-            living: Living {
-                attempt: self.attempt,
-                task,
-            },
-            ignores_sigterm: self.random.one_in(4),
-            is_client: self.random.one_in(2),
-        };
-        self.processes.insert(self.serial, process);
-        self.serial
-    }
-
-    fn start_task(&mut self, index: usize) {
-        if self.random.one_in(16) {
-            let reason = "no such file".to_owned();
-            return self.within(MS, Coming::News(Event::TaskNotStarted { index, reason }));
-        }
-        let process = self.spawn(Some(index));
-        let is_simple = self.shape.tasks[index].1 == TaskType::Simple;
-        let hangs = self.random.one_in(if is_simple { 20 } else { 2 });
-        let fails = self.random.one_in(if is_simple { 10 } else { 2 });
-        if self.random.one_in(4) {
-            self.chat(process, seconds(20));
-        }
-        if !hangs {
-            let exit = if fails { self.death() } else { Exit::Code(0) };
-            let life = seconds(if is_simple { 3 } else { 60 });
-            self.within(life, Coming::Ends { process, exit });
-        }
-    }
-
-    fn start_program(&mut self) {
-        if self.random.one_in(16) {
-            let reason = "no such file".to_owned();
-            return self.within(MS, Coming::News(Event::ProgramNotStarted { reason }));
-        }
-        let process = self.spawn(None);
-        // A process may speak before the news that it runs has gone round.
-        self.within(
-            2 * MS,
-            Coming::News(Event::ProgramStarted {
-                pid: process as i32,
-            }),
-        );
-        if !self.random.one_in(8) {
-            let event = match self.random.below(2) {
-                0 => Event::Notified,
-                _ => leased("main", LeaseStatus::Started, 1, None),
-            };
-            let limit_ms = self.random.pick(&[2, 100, 5000]);
-            self.within(
-                Duration::from_millis(limit_ms),
-                Coming::Says { process, event },
-            );
-        }
-        let life = seconds(self.random.pick(&[1, 10, 100, 1000]));
-        for _ in 0..self.random.below(6) {
-            self.chat(process, life);
-        }
-        if !self.random.one_in(3) {
-            let exit = self.death();
-            let delay = 3 * MS + self.random.within(life);
-            self.after(delay, Coming::Ends { process, exit });
-        }
-    }
-
-    fn death(&mut self) -> Exit {
-        match self.random.below(4) {
-            0 => Exit::Code(1 + self.random.below(4) as i32),
-            1 => Exit::Code(0),
-            n => Exit::Signal(if n == 2 { 11 } else { 9 }),
-        }
-    }
-
-    /// A process says one thing to the host.
-    fn chat(&mut self, process: u64, limit: Duration) {
-        let client = self.random.pick(&["main", "main", "side", "task"]);
-        let incarnation = 1 + self.random.below(2);
-        let until = match self.random.below(3) {
-            0 => None,
-            1 => Some(Duration::ZERO),
-            _ => Some(self.random.within(seconds(30))),
-        };
-        let event = match self.random.below(16) {
-            0..4 => leased(client, LeaseStatus::Started, incarnation, until),
-            4..10 => leased(client, LeaseStatus::Busy, incarnation, until),
-            10 | 11 => Event::Released {
-                client: client.into(),
-            },
-            12 => leased(client, LeaseStatus::Recycle, incarnation, until),
-            13 => leased(client, LeaseStatus::Stopped, incarnation, until),
-            14 => Event::Notified,
-            _ => Event::Detail(client.to_owned()),
-        };
-        self.within(limit, Coming::Says { process, event });
-    }
-
-    fn ask_to_stop(&mut self, within: Duration) {
-        let attempt = self.attempt;
-        self.asked = Some(attempt);
-        let program = self
-            .processes
-            .iter()
-            .find(|(_, process)| process.living.task.is_none());
-        match program {
-            Some((
-                &process,
-                Process {
-                    is_client: true, ..
-                },
-            )) => {
-                // It answers in time, too late, or not at all, and may end or stay when it has.
-                if !self.random.one_in(4) {
-                    self.within(
-                        2 * within,
-                        Coming::Answered {
-                            attempt,
-                            answered: true,
-                        },
-                    );
-                }
-                if self.random.one_in(2) {
-                    let exit = self.death();
-                    self.within(2 * within, Coming::Ends { process, exit });
-                }
-            }
-            _ => self.within(
-                MS,
-                Coming::Answered {
-                    attempt,
-                    answered: false,
-                },
-            ),
-        }
-    }
-
-    fn terminate(&mut self) {
-        let obedient: Vec<u64> = self
-            .processes
-            .iter()
-            .filter(|(_, process)| !process.ignores_sigterm)
-            .map(|(process, _)| *process)
-            .collect();
-        let limit = seconds(8).max(self.limits.stop);
-        for process in obedient {
-            let limit = if self.random.one_in(2) { MS * 5 } else { limit };
-            let delay = 3 * MS + self.random.within(limit);
-            self.after(
-                delay,
-                Coming::Ends {
-                    process,
-                    exit: Exit::Signal(15),
-                },
-            );
-        }
-    }
-
-    fn empty(&mut self) {
-        let processes: Vec<u64> = self.processes.keys().copied().collect();
-        for process in processes {
-            let delay = 3 * MS + self.random.within_ms(5);
-            self.after(
-                delay,
-                Coming::Ends {
-                    process,
-                    exit: Exit::Signal(9),
-                },
-            );
-        }
-        let delay = 10 * MS + self.random.within_ms(20);
-        self.after(delay, Coming::News(Event::Emptied));
-    }
-
     fn report(&mut self, report: &Report) {
         if !report.draining {
             return;
@@ -474,22 +312,5 @@ impl World {
         for _ in 0..self.random.pick(&[0, 1, 1, 1, 2]) {
             self.within(limit, Coming::Ordered(Order::Drained));
         }
-    }
-}
-
-fn leased(
-    client: &str,
-    status: LeaseStatus,
-    incarnation: u64,
-    expires_in: Option<Duration>,
-) -> Event {
-    let lease = Lease {
-        status,
-        incarnation,
-        expires_in,
-    };
-    Event::Leased {
-        client: client.to_owned(),
-        lease,
     }
 }

@@ -1,0 +1,11 @@
+//! Whole-system tests: real processes, real sockets, real clients.
+
+#![cfg(test)]
+
+mod commands;
+mod crashes;
+mod failures;
+mod lifetimes;
+mod packages;
+mod peers;
+mod rotation;

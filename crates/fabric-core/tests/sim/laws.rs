@@ -1,0 +1,326 @@
+//! What must be true of the controller whatever happens, checked against the plain [`Facts`].
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fabric_core::{Action, DRAIN_LIMIT, Event, Outcome, Rotation, Routing, START_ATTEMPTS_MAX};
+use host_core::{Order, Report, Status};
+use plan::{DeploymentPlan, InstanceId};
+
+use crate::deployment::IGNORES_STATUS;
+use crate::facts::{Drain, Facts, HOST_PACE_MAX, Told};
+
+/// What must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Law {
+    /// A host is spawned where it is known that none is, and only one.
+    OneHost,
+    /// Hosts that die are spawned ever slower.
+    Paced,
+    /// A host that died is followed by another in bounded time.
+    HostsComeBack,
+    /// `Drained` is ordered only of a host that asked for it.
+    DrainedOnRequest,
+    /// … and when no pick can be under way and no connection is left, or its time has passed and the rest was cut.
+    DrainedWhenQuiet,
+    /// A host that asks for it is told `Drained` when the limit has passed, at the latest.
+    DrainEnds,
+    /// Only what is being drained is cut, and not before the limit.
+    CutIsDue,
+    /// The newest routing has in rotation who is Ready, and nobody else.
+    RoutingIsTrue,
+    /// Routings are numbered upwards, and made for a balancer that is there.
+    RoutingsGrow,
+    /// The start is said to be over once at most.
+    StartedOnce,
+    /// All were Ready, or one failed again and again.
+    StartedIsTrue,
+    /// … and once it is true, it is said.
+    StartEnds,
+    /// Each end of an attempt that a report tells of is told on.
+    EndsAreTold,
+    /// A stop reaches every host.
+    StopReachesAll,
+    /// … and closes the ports, once.
+    StopClosesOnce,
+    NoSpawnAfterStop,
+    /// A stop ends in bounded time.
+    StopEnds,
+    /// The deployment is stopped when no host is left, and that is said once.
+    StoppedIsTrue,
+    /// Timeouts without time passing are few.
+    NoBusyLoop,
+    /// The controller's assertions hold.
+    NoPanic,
+}
+
+/// A law that did not hold.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) law: Law,
+    pub(crate) account: String,
+}
+
+/// Timeouts in a row at one moment.
+const TIMEOUTS_MAX: u32 = 8;
+
+/// More than a host of this world takes to stop: its drain, its program, its start.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+pub(crate) struct Laws {
+    facts: Facts,
+    timeouts: u32,
+    /// By how much the world was late, in all.
+    late: Duration,
+}
+
+impl Laws {
+    pub(crate) fn new(plan: &DeploymentPlan) -> Self {
+        Laws {
+            facts: Facts::new(plan),
+            timeouts: 0,
+            late: Duration::ZERO,
+        }
+    }
+
+    /// The world was this much too late.
+    pub(crate) fn late(&mut self, by: Duration) {
+        self.late += by;
+    }
+
+    /// The controller is about to hear `event`.
+    pub(crate) fn hear(&mut self, now: Duration, event: &Event) {
+        self.facts.hear(now, event);
+    }
+
+    /// The controller wants `action`, while `hosts` live or are being spawned.
+    pub(crate) fn check_action(
+        &mut self,
+        now: Duration,
+        action: &Action,
+        hosts: &BTreeSet<InstanceId>,
+    ) -> Result<(), Broken> {
+        match action {
+            Action::SpawnHost(id) => self.check_spawn(now, id, hosts),
+            Action::Order(id, Order::Drained) => self.check_drained(now, id),
+            Action::Order(id, order) => {
+                self.facts.told(id).stop_ordered |= *order == Order::Stop;
+                Ok(())
+            }
+            Action::Route(routing) => self.check_route(routing),
+            Action::Cut {
+                instance,
+                incarnation,
+            } => self.check_cut(now, instance, *incarnation),
+            Action::CloseListeners => {
+                self.facts.closed += 1;
+                let is_due = self.facts.stop_since.is_some() && self.facts.closed == 1;
+                require(Law::StopClosesOnce, is_due, || {
+                    "the ports are closed".into()
+                })
+            }
+            Action::Started(outcome) => self.check_started(outcome),
+            Action::AttemptEnded { instance, .. } => {
+                let told = self.facts.told(instance);
+                require(Law::EndsAreTold, told.ends_to_tell > 0, || {
+                    format!("an end of {instance} that was none")
+                })?;
+                told.ends_to_tell -= 1;
+                Ok(())
+            }
+            Action::Stopped => self.check_stopped(hosts),
+        }
+    }
+
+    fn check_spawn(
+        &mut self,
+        now: Duration,
+        id: &InstanceId,
+        hosts: &BTreeSet<InstanceId>,
+    ) -> Result<(), Broken> {
+        let is_running = self.facts.stop_since.is_none();
+        require(Law::NoSpawnAfterStop, is_running, || {
+            format!("{id} is spawned")
+        })?;
+        let told = self.facts.told(id);
+        let is_free = told.vacant && !hosts.contains(id);
+        require(Law::OneHost, is_free, || format!("another host for {id}"))?;
+        let not_before = told.ended_at.map_or(now, |at| at + told.pace);
+        told.ended_at = None;
+        require(Law::Paced, now >= not_before, || {
+            format!("{id} is spawned before {not_before:?}")
+        })
+    }
+
+    fn check_drained(&mut self, now: Duration, id: &InstanceId) -> Result<(), Broken> {
+        let incarnation = self.facts.told(id).attempt();
+        let drain = self.facts.told(id).drain.take();
+        let Some(Drain { since, is_cut }) = drain else {
+            let account = format!("{id} is told `Drained` without having asked");
+            return Err(Broken {
+                law: Law::DrainedOnRequest,
+                account,
+            });
+        };
+        let is_idle = self.facts.idle.contains(&(id.clone(), incarnation));
+        let is_quiet = is_idle && self.facts.no_pick_can_happen(id);
+        let is_late = is_cut && now >= since + DRAIN_LIMIT;
+        let is_reached = self.facts.has_balancer && self.facts.is_public(id);
+        require(
+            Law::DrainedWhenQuiet,
+            !is_reached || is_quiet || is_late,
+            || format!("{id} is told `Drained` at once, idle: {is_idle}, cut: {is_cut}"),
+        )
+    }
+
+    fn check_cut(
+        &mut self,
+        now: Duration,
+        id: &InstanceId,
+        incarnation: u64,
+    ) -> Result<(), Broken> {
+        let told = self.facts.told(id);
+        let is_current = told.attempt() == incarnation;
+        let drain = told
+            .drain
+            .as_mut()
+            .filter(|drain| is_current && now >= drain.since + DRAIN_LIMIT);
+        require(Law::CutIsDue, drain.is_some(), || {
+            format!("{id} {incarnation} is cut")
+        })?;
+        drain.into_iter().for_each(|drain| drain.is_cut = true);
+        Ok(())
+    }
+
+    fn check_route(&mut self, routing: &Routing) -> Result<(), Broken> {
+        let is_next = self.facts.has_balancer && routing.number > self.facts.number;
+        require(Law::RoutingsGrow, is_next, || {
+            format!("routing {} follows {}", routing.number, self.facts.number)
+        })?;
+        self.facts.route(routing);
+        Ok(())
+    }
+
+    fn check_started(&mut self, outcome: &Outcome) -> Result<(), Broken> {
+        self.facts.started += 1;
+        let is_first = self.facts.started == 1 && self.facts.stop_since.is_none();
+        require(Law::StartedOnce, is_first, || format!("{outcome:?}"))?;
+        let is_true = match outcome {
+            Outcome::AllReady => self.facts.all_were_ready(),
+            Outcome::Failed { instance, .. } => has_failed(self.facts.told(instance)),
+        };
+        require(Law::StartedIsTrue, is_true, || format!("{outcome:?}"))
+    }
+
+    fn check_stopped(&mut self, hosts: &BTreeSet<InstanceId>) -> Result<(), Broken> {
+        self.facts.stopped += 1;
+        let is_asked = self.facts.stop_since.is_some() && self.facts.stopped == 1;
+        let is_true = is_asked && hosts.is_empty();
+        require(Law::StoppedIsTrue, is_true, || {
+            format!("stopped, with hosts {hosts:?}")
+        })
+    }
+
+    /// A timeout was delivered.
+    pub(crate) fn check_timeout(&mut self, now: Duration) -> Result<(), Broken> {
+        self.timeouts += 1;
+        require(Law::NoBusyLoop, self.timeouts <= TIMEOUTS_MAX, || {
+            format!("{} timeouts at {now:?}", self.timeouts)
+        })
+    }
+
+    /// All that was to happen up to now has happened, and nothing will before `next`; `None` is never.
+    pub(crate) fn check_rest(&mut self, next: Option<Duration>) -> Result<(), Broken> {
+        self.timeouts = 0;
+        let late = self.late;
+        let in_time = |since: Option<Duration>, limit: Duration| {
+            since.is_none_or(|since| next.is_some_and(|next| next <= since + limit + late))
+        };
+        let is_running = self.facts.stop_since.is_none();
+        for (id, told) in &self.facts.instances {
+            let gone_since = told.ended_at.filter(|_| is_running);
+            require(
+                Law::HostsComeBack,
+                in_time(gone_since, HOST_PACE_MAX),
+                || format!("no host for {id} since {gone_since:?}"),
+            )?;
+            let drain_since = told.drain.as_ref().map(|drain| drain.since);
+            require(Law::DrainEnds, in_time(drain_since, DRAIN_LIMIT), || {
+                format!("{id} drains since {drain_since:?}")
+            })?;
+            require(Law::EndsAreTold, told.ends_to_tell == 0, || {
+                format!("an end of {id} is kept secret")
+            })?;
+            let is_reached = is_running || !told.has_host || told.stop_ordered;
+            require(Law::StopReachesAll, is_reached, || {
+                format!("{id} is not told to stop")
+            })?;
+        }
+        let stop_since = self.facts.stop_since.filter(|_| self.facts.stopped == 0);
+        require(Law::StopEnds, in_time(stop_since, STOP_LIMIT), || {
+            format!("a stop goes on since {stop_since:?}")
+        })?;
+        let is_due = is_running && self.facts.started == 0;
+        let is_over = self.facts.all_were_ready() || self.facts.instances.values().any(has_failed);
+        require(Law::StartEnds, !is_due || !is_over, || {
+            "the outcome of the start is kept secret".into()
+        })?;
+        self.check_rotation()
+    }
+
+    fn check_rotation(&self) -> Result<(), Broken> {
+        let newest = self.facts.newest.as_ref();
+        let missing = self.facts.has_balancer && newest.is_none();
+        require(Law::RoutingIsTrue, !missing, || {
+            "the balancer has no table".into()
+        })?;
+        for endpoint in newest.into_iter().flat_map(|newest| &newest.endpoints) {
+            let ignores_status = endpoint.key == IGNORES_STATUS;
+            for (id, told) in &self.facts.instances {
+                let route = endpoint.routes.iter().find(|route| route.instance == *id);
+                let rotation = route.map(|route| route.rotation);
+                let is_current = route.is_none_or(|route| route.incarnation == told.attempt());
+                let is_in = rotation == Some(Rotation::In);
+                let serves = self.facts.is_public(id) && serves(told, ignores_status);
+                let is_buried = rotation == Some(Rotation::Dead) && told.pid().is_some();
+                require(
+                    Law::RoutingIsTrue,
+                    is_current && is_in == serves && !is_buried,
+                    || {
+                        format!(
+                            "{id} is {rotation:?} at {}: {:?}",
+                            endpoint.key, told.report
+                        )
+                    },
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// It has not been Ready, and neither patience nor another attempt will help.
+fn has_failed(told: &Told) -> bool {
+    let failed_starts = told
+        .report
+        .as_ref()
+        .map_or(0, |report| report.failed_starts);
+    !told.was_ready && failed_starts.max(told.deaths) >= START_ATTEMPTS_MAX
+}
+
+fn serves(told: &Told, ignores_status: bool) -> bool {
+    let serves = |report: &Report| match report.status {
+        Status::Ready => true,
+        Status::Starting | Status::Busy => ignores_status && report.pid.is_some(),
+        Status::Stopping | Status::Recycling | Status::Stopped | Status::Failed => false,
+    };
+    told.has_host && told.report.as_ref().is_some_and(serves)
+}
+
+fn require(law: Law, holds: bool, account: impl FnOnce() -> String) -> Result<(), Broken> {
+    if holds {
+        return Ok(());
+    }
+    let account = account();
+    Err(Broken { law, account })
+}
