@@ -106,6 +106,11 @@ impl Pool {
     /// hears again of every program that has drained.
     pub fn begin_anew(&mut self) {
         self.smallest = 0;
+        // The number of a table of the fabric before would be taken for one of its own.
+        self.number = None;
+        self.acknowledged = None;
+        self.events
+            .retain(|event| !matches!(event, PoolEvent::Acknowledged { .. }));
         self.programs.report_anew();
     }
 
@@ -317,7 +322,9 @@ impl Pool {
         for endpoint in self.endpoints.values() {
             endpoint.check_invariants();
         }
-        let is_early = self.acknowledged == self.number && self.has_forbidden_connects();
+        let is_early = self.acknowledged.is_some()
+            && self.acknowledged == self.number
+            && self.has_forbidden_connects();
         assert!(!is_early, "table {:?} was acknowledged early", self.number);
         for target in targets(&self.endpoints) {
             let is_overdue = self.programs.is_pending(&target.program)

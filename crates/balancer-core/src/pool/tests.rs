@@ -288,6 +288,25 @@ fn another_fabric_hears_everything_again_and_may_count_from_one() {
 }
 
 #[test]
+fn the_table_of_an_earlier_fabric_is_not_acknowledged_to_the_next() {
+    let mut pool = pool("A: X/1 in");
+    let mut client = pool.accept("A");
+    let ticket = to(pool.pick(&mut client, &[], MS));
+    pool.replace(&table(2, "A: X/1 out"), MS).unwrap();
+    assert_eq!(
+        pool.acknowledged(),
+        None,
+        "a forbidden connect is under way"
+    );
+    pool.begin_anew();
+    pool.abandoned(ticket);
+    pool.left(client, Cause::ClientVanished);
+    assert_eq!(events(&mut pool), [""; 0]);
+    pool.replace(&table(1, "A: X/1 out"), MS).unwrap();
+    assert_eq!(pool.acknowledged(), Some(1));
+}
+
+#[test]
 fn an_ending_is_the_instances_death_if_that_is_reported_in_time() {
     let outcome = |reset, reported: Duration, closed: Duration| {
         let mut pool = pool("A: X/1 in");
