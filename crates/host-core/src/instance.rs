@@ -339,6 +339,7 @@ impl Instance {
             return;
         }
         self.program = Program::Runs { pid };
+        self.log(format!("the role's program runs as process {pid}"));
         self.said_ready |= self.shape.ready_on_process_start;
         self.become_ready(now);
     }
@@ -355,6 +356,7 @@ impl Instance {
             self.state = State::Running;
             self.ready_since = Some(now);
             self.failed_starts = 0;
+            self.log("the instance is Ready".to_owned());
         }
     }
 

@@ -1,7 +1,7 @@
 //! The host: one process for each role instance, forked by the keeper, which runs the instance's startup tasks
 //! and role program and is the only one that speaks to them.
 //!
-//! The decisions are [`host_core::Instance`]'s; this crate carries them out. It makes folders ([`mod@prepare`]),
+//! The decisions are [`host_core::Instance`]'s; this crate carries them out. It makes folders,
 //! starts and watches programs, serves the runtime protocol on Unix sockets, keeps what the programs print
 //! ([`logs`]) and tells the fabric. It knows nothing of other instances, of the balancer, or of packages.
 //!

@@ -70,7 +70,9 @@ fn hold_dialogue(program: &str) {
     session.type_line("2");
     session.see("Current time: ");
     session.type_line("9");
-    // The worker leaves; a client that still types sees that the connection is gone.
+    session.see("Goodbye.");
+    // OpenBSD's nc goes on until its own input ends, whatever the other side does.
+    drop(session.child.stdin.take());
     wait_until("the client has ended", || {
         session
             .child

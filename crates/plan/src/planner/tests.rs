@@ -154,7 +154,9 @@ fn instances_get_domains_addresses_and_ports() {
 fn counts_can_be_replaced_within_bounds() {
     let with = |role: &str, count| {
         let role = role.to_owned();
-        move |_: &mut Service, options: &mut Options| drop(options.instances.insert(role, count))
+        move |_: &mut Service, options: &mut Options| {
+            options.instances.insert(role, count);
+        }
     };
     check(
         with("Echo", 1),

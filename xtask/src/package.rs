@@ -1,0 +1,110 @@
+//! `cargo xtask package`: a service of this workspace as one file, ready for another machine.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use xshell::Shell;
+
+use crate::build::{Built, build};
+use crate::handover::hand_over;
+use crate::refusal::Refusal;
+use crate::service::{Service, ServiceArguments};
+use crate::workspace::Workspace;
+
+/// Builds a service and packages it
+///
+/// Ends by becoming `approot package build`, whose exit status it has.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    service: ServiceArguments,
+    /// Folder for the package [default: package below cargo's target directory]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Sign the package with this key (not built yet)
+    #[arg(long, value_name = "KEYFILE")]
+    sign: Option<PathBuf>,
+    /// Make an OCI image as well (not built yet)
+    #[arg(long)]
+    oci: bool,
+}
+
+pub(crate) fn run(sh: &Shell, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    Refusal::not_built_yet(&[
+        ("--sign", arguments.sign.is_some()),
+        ("--oci", arguments.oci),
+    ])?;
+    let workspace = Workspace::read(sh)?;
+    let service = Service::find(&workspace, &arguments.service, "Cloud")?;
+    let roles = workspace.roles_of(&service.canonical_dir)?;
+    let built = build(sh, &workspace, &roles)?;
+    let out = arguments.out;
+    let out = out.unwrap_or_else(|| workspace.target.join("package"));
+    Err(hand_over(
+        approot_package(&built, &service, out),
+        &workspace.target,
+    ))
+}
+
+fn approot_package(built: &Built, service: &Service, out: PathBuf) -> Command {
+    let mut command = Command::new(&built.approot);
+    command.args(["package", "build"]).arg(&service.dir);
+    command.arg("--configuration").arg(&service.configuration);
+    for binary in &built.binaries {
+        command.args(["--binary", binary]);
+    }
+    command.arg("--out").arg(out);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments() -> Arguments {
+        use clap::{Args, FromArgMatches};
+        let matches =
+            Arguments::augment_args(clap::Command::new("package")).get_matches_from(["package"]);
+        Arguments::from_arg_matches(&matches).unwrap()
+    }
+
+    fn refused(arguments: Arguments) -> String {
+        let error = run(&Shell::new().unwrap(), arguments).unwrap_err();
+        let refusal = error.downcast::<Refusal>().unwrap();
+        assert_eq!(refusal.status as u8, 2);
+        refusal.to_string()
+    }
+
+    #[test]
+    fn approot_gets_what_was_built_and_where_to_put_it() {
+        let built = Built {
+            approot: "approot".into(),
+            binaries: vec!["A=/t/a".to_owned(), "B=/t/b".to_owned()],
+        };
+        let service = Service {
+            dir: "s".into(),
+            canonical_dir: "/w/s".into(),
+            configuration: "s/ServiceConfiguration.Cloud.cscfg".into(),
+        };
+        let command = approot_package(&built, &service, "/out".into());
+        let words: Vec<&str> = command
+            .get_args()
+            .map(|word| word.to_str().unwrap())
+            .collect();
+        assert_eq!(
+            words.join(" "),
+            "package build s --configuration s/ServiceConfiguration.Cloud.cscfg \
+             --binary A=/t/a --binary B=/t/b --out /out"
+        );
+    }
+
+    #[test]
+    fn signing_and_oci_are_not_built_yet() {
+        let mut signed = arguments();
+        signed.sign = Some("key".into());
+        assert_eq!(refused(signed), "`--sign` is not built yet");
+        let mut oci = arguments();
+        oci.oci = true;
+        assert_eq!(refused(oci), "`--oci` is not built yet");
+    }
+}
