@@ -79,8 +79,9 @@ impl Heartbeat {
             group: Pid::from_child(&child),
             child,
         };
-        let beat = || (length() > 0 && length() != before).then_some(());
-        wait_for("a heartbeat", beat);
+        // One look decides: between two the file may be on its way to its old name.
+        let has_beaten = |length: u64| length > 0 && length != before;
+        wait_for("a heartbeat", || has_beaten(length()).then_some(()));
         heartbeat
     }
 
