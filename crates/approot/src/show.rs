@@ -9,6 +9,7 @@
 use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
+use balancer_core::EndpointCounters;
 use diagnostics::{Finding, Sources, Style, render_human, render_json};
 use fabric::{FabricError, Notice, Status};
 use serde::Serialize;
@@ -139,10 +140,12 @@ fn table(status: &Status) -> String {
             .as_ref()
             .and_then(|counters| counters.endpoints.get(&name));
         let counted = served.map(|counters| {
-            let cut: u64 = counters.cut.values().sum();
             format!(
-                ", {} accepted, {} open, {} parked, {cut} cut",
-                counters.accepted, counters.open, counters.parked
+                ", {} accepted, {} open, {} parked, {}",
+                counters.accepted,
+                counters.open,
+                counters.parked,
+                cuts(counters)
             )
         });
         text.push_str(&format!(
@@ -151,6 +154,20 @@ fn table(status: &Status) -> String {
         ));
     }
     text
+}
+
+/// How many connections were cut, by cause.
+fn cuts(counters: &EndpointCounters) -> String {
+    let total: u64 = counters.cut.values().sum();
+    let causes: Vec<String> = counters
+        .cut
+        .iter()
+        .map(|(cause, count)| format!("{count} {cause}"))
+        .collect();
+    if causes.is_empty() {
+        return "none cut".to_owned();
+    }
+    format!("{total} cut ({})", causes.join(", "))
 }
 
 /// Each input endpoint with its public address and how many Ready instances stand behind it.

@@ -5,6 +5,7 @@
 //! incarnations and tables, and are gone afterwards.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,22 @@ pub enum Cause {
     EndpointClosed,
     /// The balancer had no memory or descriptor left for it.
     OutOfResources,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cause::InstanceDied => "because the instance died",
+            Cause::InstanceReset => "reset by the instance",
+            Cause::ClientReset => "reset by the client",
+            Cause::ClientVanished => "left by the client before they were served",
+            Cause::DrainDeadline => "at the end of a drain",
+            Cause::IdleTimeout => "after too long a silence",
+            Cause::ParkTimeout => "after too long a wait for an instance",
+            Cause::EndpointClosed => "with their endpoint",
+            Cause::OutOfResources => "for want of descriptors or memory",
+        })
+    }
 }
 
 /// Bytes of clients' connections.

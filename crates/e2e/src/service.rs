@@ -95,11 +95,7 @@ pub fn binary(name: &str) -> PathBuf {
         if folder.ends_with("release") {
             cargo.arg("--release");
         }
-        // Of this test's own build, which the other's flags must not be.
-        let status = cargo
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .status()
-            .expect("cargo runs");
+        let status = cargo.status().expect("cargo runs");
         assert!(status.success(), "the binaries under test do not build");
     });
     let path = folder.join(name);

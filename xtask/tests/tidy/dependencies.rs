@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "approot",
         &[
             "balancer",
+            "balancer-core",
             "control",
             "diagnostics",
             "fabric",
