@@ -1,7 +1,7 @@
 //! The fabric's talk with the keeper: requests with their answers, and what the keeper says unasked.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -31,7 +31,11 @@ impl Keeper {
         let waiting: Rc<RefCell<VecDeque<oneshot::Sender<Answer>>>> = Rc::default();
         let answered = waiting.clone();
         tokio::task::spawn_local(async move {
+            let mut hosts = SpawnedHosts::default();
             while let Ok(Some((notice, mut descriptors))) = receiver.receive::<Notice>().await {
+                if !hosts.concerns_us(&notice) {
+                    continue;
+                }
                 if is_answer(&notice) {
                     let asker = answered.borrow_mut().pop_front();
                     // Who asked may have been dropped meanwhile, and needs no answer then.
@@ -111,6 +115,26 @@ impl Keeper {
     }
 }
 
+/// The hosts that this fabric had forked. The end of an earlier fabric's host is told to this one too, and may
+/// be told when its successor, of the same name, runs already: only the process id tells them apart.
+#[derive(Default)]
+struct SpawnedHosts {
+    pids: BTreeMap<String, i32>,
+}
+
+impl SpawnedHosts {
+    fn concerns_us(&mut self, notice: &Notice) -> bool {
+        match notice {
+            Notice::Spawned { name, pid } => {
+                self.pids.insert(name.clone(), *pid);
+                true
+            }
+            Notice::HostExited { name, pid } => self.pids.get(name) == Some(pid),
+            _ => true,
+        }
+    }
+}
+
 fn is_answer(notice: &Notice) -> bool {
     match notice {
         Notice::Opened { .. }
@@ -119,5 +143,26 @@ fn is_answer(notice: &Notice) -> bool {
         | Notice::Spawned { .. }
         | Notice::SpawnFailed { .. } => true,
         Notice::HostExited { .. } | Notice::BalancerExited | Notice::Stop { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_earlier_fabrics_host_is_not_that_of_its_successor() {
+        let mut hosts = SpawnedHosts::default();
+        let exited = |pid| Notice::HostExited {
+            name: "A_IN_0".into(),
+            pid,
+        };
+        assert!(!hosts.concerns_us(&exited(7)));
+        assert!(hosts.concerns_us(&Notice::Spawned {
+            name: "A_IN_0".into(),
+            pid: 8
+        }));
+        assert!(!hosts.concerns_us(&exited(7)));
+        assert!(hosts.concerns_us(&exited(8)));
     }
 }

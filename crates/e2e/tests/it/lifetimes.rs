@@ -91,6 +91,11 @@ async fn a_killed_fabric_is_replaced_and_the_deployment_comes_back() {
     );
     let held = run(deployment.public(1234), 20, 1).await;
     assert!(broken(&held).is_empty(), "{held:?}");
+    let printed = deployment.printed();
+    assert!(
+        !printed.contains("is not free"),
+        "one host at a time: {printed}"
+    );
     deployment.signal(Signal::INT);
     assert_eq!(deployment.await_end().code(), Some(130));
     deployment.assert_nothing_left(1234);
