@@ -12,7 +12,7 @@ use ipc::{Link, LinkError, greet};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use crate::run::Event;
+use crate::event::Event;
 
 /// How long to wait before the balancer's socket is tried again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(5);

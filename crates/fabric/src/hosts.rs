@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::event::Event;
 use crate::keeper_link::Keeper;
-use crate::run::Event;
 
 /// How long a forked host may take to answer. It has little more to do than to take a lock; a machine that
 /// needs this long for it is in trouble.

@@ -12,7 +12,7 @@ use keeper::protocol::{Address, Notice, Request};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::FabricError;
-use crate::run::Event;
+use crate::event::Event;
 
 type Answer = (Notice, Option<OwnedFd>);
 
@@ -139,7 +139,6 @@ fn is_answer(notice: &Notice) -> bool {
     match notice {
         Notice::Opened { .. }
         | Notice::OpenFailed { .. }
-        | Notice::Listed { .. }
         | Notice::Spawned { .. }
         | Notice::SpawnFailed { .. } => true,
         Notice::HostExited { .. } | Notice::BalancerExited | Notice::Stop { .. } => false,

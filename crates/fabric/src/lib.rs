@@ -23,6 +23,7 @@
 mod addresses;
 mod balancer_link;
 mod error;
+mod event;
 mod handle;
 mod hosts;
 mod keeper_link;

@@ -23,6 +23,7 @@ use tokio::time::{Duration, Instant, sleep_until, timeout};
 use crate::addresses;
 use crate::balancer_link::{BalancerLink, Listener, table};
 use crate::error::FabricError;
+use crate::event::Event;
 use crate::handle::{ControlRequest, Handle, NoSuchInstance};
 use crate::hosts::Hosts;
 use crate::keeper_link::Keeper;
@@ -48,20 +49,6 @@ const INTERRUPTED: u8 = 130;
 
 /// SIGINT. Source: signal(7).
 const SIGINT: i32 = 2;
-
-/// What happens to a fabric.
-#[derive(Debug)]
-pub(crate) enum Event {
-    Controller(ControllerEvent),
-    Keeper(KeeperNotice),
-    KeeperGone,
-    Balancer(BalancerEvent),
-    BalancerConnected,
-    BalancerGone,
-    /// A host's link has ended. The keeper tells of the host's own end, as long as there is one.
-    HostUnlinked(InstanceId),
-    HostRefused(InstanceId, String),
-}
 
 /// What the fabric needs of those who started it.
 pub struct Outside<'a> {

@@ -33,8 +33,6 @@ pub enum Request {
         /// The socket's name.
         name: String,
     },
-    /// Tell what there is. Answered by [`Notice::Listed`].
-    List,
     /// Fork a host. Answered by [`Notice::Spawned`] or [`Notice::SpawnFailed`].
     Spawn {
         /// The host's name, the id of its instance.
@@ -72,13 +70,6 @@ pub enum Notice {
         name: String,
         /// The kernel's error number.
         errno: i32,
-    },
-    /// What the keeper holds.
-    Listed {
-        /// The names of the open sockets.
-        sockets: Vec<String>,
-        /// The hosts that run.
-        hosts: Vec<(String, i32)>,
     },
     /// A host was forked.
     Spawned {

@@ -301,15 +301,6 @@ impl Keeper<'_> {
         match request {
             Request::Open { name, address } => self.serve_open(name, &address),
             Request::Close { name } => drop(self.sockets.remove(&name)),
-            Request::List => {
-                let sockets = self.sockets.keys().cloned().collect();
-                let hosts = self
-                    .hosts
-                    .iter()
-                    .map(|(pid, name)| (name.clone(), *pid))
-                    .collect();
-                self.tell(&Notice::Listed { sockets, hosts });
-            }
             Request::Spawn {
                 name,
                 order,
