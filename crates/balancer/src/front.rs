@@ -67,6 +67,12 @@ impl Front {
         }
     }
 
+    /// Whether a fabric is there to tell this process what to do.
+    pub(crate) fn has_fabric(&self) -> bool {
+        let fabric = self.fabric.borrow();
+        fabric.as_ref().is_some_and(|events| !events.is_closed())
+    }
+
     /// The pool's time: since the start of this process.
     pub(crate) fn now(&self) -> Duration {
         self.start.elapsed()

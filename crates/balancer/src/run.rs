@@ -5,9 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ipc::{Link, Receiver, Sender, greet};
+use rustix::process::getppid;
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::BalancerError;
 use crate::front::Front;
@@ -21,7 +22,11 @@ const GREET_LIMIT: Duration = Duration::from_secs(1);
 /// After a control connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Runs the balancer on this thread until it is told to exit. `control` is where fabrics connect; a new
+/// How long a balancer goes on that has lost both the process that started it and its fabric. A keeper and a
+/// fabric that are started again come with a balancer of their own, so all it could do is hold its ports for ever.
+const ABANDONED_LIMIT: Duration = Duration::from_secs(5);
+
+/// Runs the balancer on this thread until it is told to exit, or until nobody is left who could. `control` is where fabrics connect; a new
 /// one replaces the one before, and without any the last table stays in force.
 ///
 /// Raises this process's descriptor limit as far as it may.
@@ -42,9 +47,22 @@ pub fn run(control: UnixListener) -> Result<(), BalancerError> {
         tokio::select! {
             () = obey_fabrics(&front, &control) => {}
             () = front.exit.notified() => {}
+            () = be_abandoned(&front) => {}
         }
         Ok(())
     })
+}
+
+/// Ends when the process that started this one is gone and no fabric has been there for a while.
+async fn be_abandoned(front: &Front) {
+    let starter = getppid();
+    let mut seen = Instant::now();
+    while seen.elapsed() < ABANDONED_LIMIT {
+        sleep(ABANDONED_LIMIT / 10).await;
+        if getppid() == starter || front.has_fabric() {
+            seen = Instant::now();
+        }
+    }
 }
 
 /// Never ends by itself.

@@ -21,6 +21,10 @@ pub const START_ATTEMPTS_MAX: u32 = 3;
 /// The longest wait before a host that died is spawned again.
 pub const HOST_PACE_MAX: Duration = Duration::from_secs(60);
 
+/// How long a stop may take. A host has limits of its own for each step (its drain, the role's five minutes, as long
+/// again for foreground tasks); one that outlasts their sum is stuck, and is killed.
+pub const STOP_LIMIT: Duration = Duration::from_secs(11 * 60);
+
 /// What the deployment is wanted to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goal {
@@ -35,6 +39,8 @@ enum Goal {
 pub struct Controller {
     plan: DeploymentPlan,
     goal: Goal,
+    /// When hosts that have not ended are killed, while the deployment is being stopped.
+    kill_at: Option<Duration>,
     /// Whether the outcome of the start is still to be said.
     starting: bool,
     members: BTreeMap<InstanceId, Member>,
@@ -56,6 +62,7 @@ impl Controller {
         Controller {
             plan,
             goal: Goal::Run,
+            kill_at: None,
             starting: true,
             members,
             number: 0,
@@ -66,10 +73,11 @@ impl Controller {
         }
     }
 
-    /// Takes over a deployment that an earlier fabric had started: its start is no longer on trial.
-    pub fn resume(plan: DeploymentPlan) -> Self {
+    /// Takes over a deployment that an earlier fabric had committed. If `has_started`, its start is over and no
+    /// longer on trial.
+    pub fn resume(plan: DeploymentPlan, has_started: bool) -> Self {
         Controller {
-            starting: false,
+            starting: !has_started,
             ..Controller::new(plan)
         }
     }
@@ -118,7 +126,7 @@ impl Controller {
                 incarnation,
             } => self.handle_idle(&instance, incarnation),
             Event::Recycle(id) => self.order(&id, Order::Recycle),
-            Event::Stop => self.begin_stop(),
+            Event::Stop => self.begin_stop(now),
         }
         self.settle(now);
     }
@@ -142,7 +150,12 @@ impl Controller {
             };
             [spawn, member.drain.map(|drain| drain.until)]
         };
-        self.members.values().flat_map(due).flatten().min()
+        self.members
+            .values()
+            .flat_map(due)
+            .chain([self.kill_at])
+            .flatten()
+            .min()
     }
 
     fn handle_vacant(&mut self, now: Duration, id: &InstanceId) {
@@ -243,11 +256,12 @@ impl Controller {
         }
     }
 
-    fn begin_stop(&mut self) {
+    fn begin_stop(&mut self, now: Duration) {
         if self.goal != Goal::Run {
             return;
         }
         self.goal = Goal::Stop;
+        self.kill_at = Some(now + STOP_LIMIT);
         self.starting = false;
         self.actions.push_back(Action::CloseListeners);
         let ids: Vec<InstanceId> = self.members.keys().cloned().collect();
@@ -272,6 +286,7 @@ impl Controller {
         self.route();
         self.drain(now);
         self.judge_start();
+        self.kill_late_hosts(now);
         self.judge_stop();
         self.check_invariants();
     }
@@ -356,10 +371,24 @@ impl Controller {
         }
     }
 
+    fn kill_late_hosts(&mut self, now: Duration) {
+        if self.kill_at.is_none_or(|kill_at| now < kill_at) {
+            return;
+        }
+        self.kill_at = None;
+        for (id, member) in &self.members {
+            if matches!(member.host, Host::Spawning | Host::Present) {
+                self.actions.push_back(Action::KillHost(id.clone()));
+            }
+        }
+    }
+
     fn judge_stop(&mut self) {
-        let is_gone = |member: &Member| matches!(member.host, Host::Absent { .. } | Host::Unknown);
+        // A host of an earlier fabric is waited for as well: it is stopping its role.
+        let is_gone = |member: &Member| matches!(member.host, Host::Absent { .. });
         if self.goal == Goal::Stop && self.members.values().all(is_gone) {
             self.goal = Goal::Over;
+            self.kill_at = None;
             self.actions.push_back(Action::Stopped);
         }
     }

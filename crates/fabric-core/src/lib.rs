@@ -23,6 +23,6 @@ mod member;
 mod messages;
 mod routing;
 
-pub use controller::{Controller, DRAIN_LIMIT, HOST_PACE_MAX, START_ATTEMPTS_MAX};
+pub use controller::{Controller, DRAIN_LIMIT, HOST_PACE_MAX, START_ATTEMPTS_MAX, STOP_LIMIT};
 pub use messages::{Action, Event, MemberView, Outcome};
 pub use routing::{EndpointRouting, Rotation, Route, Routing};

@@ -41,6 +41,8 @@ pub enum Event {
 pub enum Action {
     /// Commit the next generation, spawn a host, and give it its plan. Answered by `HostStarted` or `HostEnded`.
     SpawnHost(InstanceId),
+    /// End a host at once: it has outlasted every limit. Answered by `HostEnded`.
+    KillHost(InstanceId),
     /// Pass an order on.
     Order(InstanceId, Order),
     /// Give the balancer its whole table.

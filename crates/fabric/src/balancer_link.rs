@@ -10,14 +10,19 @@ use balancer_core::{Backend, Endpoint, Rotation as TheirRotation, Table};
 use fabric_core::{Rotation, Routing};
 use ipc::{Link, LinkError, greet};
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
 
 use crate::event::Event;
 
 /// How long to wait before the balancer's socket is tried again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(5);
 
-/// Messages on their way to the balancer. Who finds the queue full waits for the balancer, which reads fast or is dead.
+/// How long a balancer may take to greet. One that is there and does not is stuck, and is tried again.
+const GREET_LIMIT: Duration = Duration::from_secs(5);
+
+/// Messages on their way to the balancer. One that leaves so many unread is stuck: its link is given up, and it gets
+/// everything anew when it answers again.
 const MESSAGES: usize = 256;
 
 /// A public port that is open.
@@ -33,6 +38,7 @@ pub(crate) struct Listener {
 /// Says things to whichever balancer is there.
 pub(crate) struct BalancerLink {
     messages: mpsc::Sender<Message>,
+    overflow: Rc<Notify>,
 }
 
 impl BalancerLink {
@@ -43,13 +49,18 @@ impl BalancerLink {
         events: mpsc::Sender<Event>,
     ) -> BalancerLink {
         let (messages, mut queue) = mpsc::channel(MESSAGES);
+        let overflow = Rc::new(Notify::new());
+        let given_up = overflow.clone();
         tokio::task::spawn_local(async move {
             loop {
                 if let Ok(stream) = UnixStream::connect(&socket).await {
                     // What was meant for the balancer before means nothing to this one.
                     while queue.try_recv().is_ok() {}
                     // Whatever ends it, a dead balancer or a garbled message, the answer is the same.
-                    let _ = talk(stream, &listeners, &mut queue, &events).await;
+                    tokio::select! {
+                        _ = talk(stream, &listeners, &mut queue, &events) => {}
+                        () = given_up.notified() => {}
+                    }
                     if events.send(Event::BalancerGone).await.is_err() {
                         return;
                     }
@@ -57,13 +68,17 @@ impl BalancerLink {
                 tokio::time::sleep(RECONNECT_PAUSE).await;
             }
         });
-        BalancerLink { messages }
+        BalancerLink { messages, overflow }
     }
 
-    /// Queues a message; one that no balancer takes in time is lost with that balancer.
-    pub(crate) async fn send(&self, message: Message) {
-        // The link's task lives as long as the fabric does.
-        let _ = self.messages.send(message).await;
+    /// Queues a message, never waits; returns whether it was queued. One that no balancer takes is lost with that
+    /// balancer: the next gets its table anew.
+    pub(crate) fn send(&self, message: Message) -> bool {
+        let is_queued = self.messages.try_send(message).is_ok();
+        if !is_queued {
+            self.overflow.notify_one();
+        }
+        is_queued
     }
 }
 
@@ -74,7 +89,9 @@ async fn talk(
     events: &mpsc::Sender<Event>,
 ) -> Result<(), LinkError> {
     let (mut receiver, mut sender) = Link::new(stream).split();
-    greet(&mut receiver, &mut sender, "fabric").await?;
+    timeout(GREET_LIMIT, greet(&mut receiver, &mut sender, "fabric"))
+        .await
+        .map_err(|_| LinkError::Truncated)??;
     for listener in listeners {
         let message = Message::Listener {
             name: listener.name.clone(),

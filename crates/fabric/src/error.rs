@@ -96,6 +96,8 @@ pub enum FabricError {
     },
     /// The keeper has ended.
     KeeperGone,
+    /// The keeper has answered something else than what was asked.
+    KeeperAnswer,
 }
 
 impl FabricError {
@@ -174,6 +176,12 @@ impl fmt::Display for FabricError {
             FabricError::System { doing, .. } => write!(f, "cannot {doing}"),
             FabricError::Keeper { .. } => write!(f, "the link to the keeper broke"),
             FabricError::KeeperGone => write!(f, "the keeper has ended"),
+            FabricError::KeeperAnswer => {
+                write!(
+                    f,
+                    "the keeper has answered something else than what was asked"
+                )
+            }
         }
     }
 }
@@ -194,7 +202,8 @@ impl std::error::Error for FabricError {
             FabricError::NoProgram { .. }
             | FabricError::NoBlock
             | FabricError::SocketPath { .. }
-            | FabricError::KeeperGone => None,
+            | FabricError::KeeperGone
+            | FabricError::KeeperAnswer => None,
         }
     }
 }

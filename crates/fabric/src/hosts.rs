@@ -9,6 +9,7 @@ use fabric_core::Event as ControllerEvent;
 use host::protocol::{Assignment, FromHost, ToHost};
 use host_core::Order;
 use ipc::{Link, LinkError, ProcessLock, greet};
+use keeper::protocol::Request;
 use plan::{InstanceId, InstancePlan};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
@@ -22,8 +23,11 @@ use crate::keeper_link::Keeper;
 /// needs this long for it is in trouble.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
-/// How often a host's socket is tried until it is there, and a lock until it is free.
+/// How often a host's socket is tried until it is there.
 const TRY_PAUSE: Duration = Duration::from_millis(1);
+
+/// How often the lock of an earlier host is looked at.
+const VACANCY_PAUSE: Duration = Duration::from_millis(5);
 
 /// Orders on their way to one host; see [`Hosts::order`].
 const ORDERS: usize = 64;
@@ -55,10 +59,14 @@ impl Hosts {
     /// Waits until no host of an earlier fabric holds the instance any more, then reports it vacant.
     pub(crate) fn await_vacancy(&self, plan: &InstancePlan) {
         let (id, lock) = (plan.id.clone(), plan.paths.root.join("lock"));
+        let socket = socket_path(plan);
         let events = self.events.clone();
         tokio::task::spawn_local(async move {
             while matches!(ProcessLock::held_by(&lock), Ok(Some(_))) {
-                sleep(TRY_PAUSE).await;
+                // A host that no fabric has spoken to would wait for one, for long: it is greeted and left, and ends.
+                // One that serves does not listen any more.
+                drop(UnixStream::connect(&socket).await);
+                sleep(VACANCY_PAUSE).await;
             }
             let _ = events
                 .send(Event::Controller(ControllerEvent::Vacant(id)))
@@ -89,8 +97,18 @@ impl Hosts {
                     .await;
                 return;
             }
-            // However it ended: the host ends with it.
-            let _ = talk(&socket, plan, generation, queue, &events).await;
+            match connect(&socket).await {
+                // However it ends: the host ends with it.
+                Ok(stream) => drop(talk(stream, plan, generation, queue, &events).await),
+                // It is stuck before it has begun.
+                Err(_) => drop(
+                    keeper
+                        .tell(Request::Kill {
+                            name: id.to_string(),
+                        })
+                        .await,
+                ),
+            }
             let _ = events.send(Event::HostUnlinked(id)).await;
         });
         // The task for a host that is gone must not reach the one that comes after it at the same socket.
@@ -117,16 +135,13 @@ pub(crate) fn socket_path(plan: &InstancePlan) -> PathBuf {
 }
 
 async fn talk(
-    socket: &Path,
+    stream: UnixStream,
     plan: InstancePlan,
     generation: u64,
     mut orders: mpsc::Receiver<Order>,
     events: &mpsc::Sender<Event>,
 ) -> Result<(), LinkError> {
     let id = plan.id.clone();
-    let stream = connect(socket)
-        .await
-        .map_err(|source| LinkError::Socket { source })?;
     let (mut receiver, mut sender) = Link::new(stream).split();
     greet(&mut receiver, &mut sender, "fabric").await?;
     sender

@@ -1,7 +1,7 @@
 //! A fabric process from its fork to its end: one loop of events into the controller, its actions out.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
@@ -44,12 +44,6 @@ const BALANCER_END_LIMIT: Duration = Duration::from_secs(1);
 /// Said in `status` and once at the start, for as long as it is so.
 const NO_SANDBOX: &str = "executionContext is not enforced yet: startup tasks and roles run as the user that started approot";
 
-/// The exit status of a process that its user interrupted.
-const INTERRUPTED: u8 = 130;
-
-/// SIGINT. Source: signal(7).
-const SIGINT: i32 = 2;
-
 /// What the fabric needs of those who started it.
 pub struct Outside<'a> {
     /// Tells people.
@@ -84,12 +78,18 @@ async fn serve(
     outside: &Outside<'_>,
 ) -> Result<(), FabricError> {
     let (events, queue) = mpsc::channel(EVENTS);
+    let history = History {
+        resumed: start.resumed,
+        started: start.started,
+    };
     let client = Client::connect(start.link)
         .await
         .map_err(|source| FabricError::Keeper { source })?;
     let keeper = Keeper::new(client, events.clone());
-    match begin(settings, outside, &keeper, start.resumed, events).await {
+    match begin(settings, outside, &keeper, history, events).await {
         Ok(fabric) => fabric.live(queue).await,
+        // A deployment that has been committed is never given up: the keeper starts another fabric in a while.
+        Err(error) if history.resumed => Err(error),
         Err(error) => {
             let status = if error.is_invalid() { 3 } else { 1 };
             (outside.tell)(Notice::Failed(error));
@@ -98,24 +98,37 @@ async fn serve(
     }
 }
 
+/// What earlier fabrics of the same keeper have come to.
+#[derive(Clone, Copy)]
+struct History {
+    /// One of them has committed the deployment.
+    resumed: bool,
+    /// One of them has said that its start is over.
+    started: bool,
+}
+
 /// Everything up to the first event.
 async fn begin<'a>(
     settings: &'a Settings,
     outside: &'a Outside<'a>,
     keeper: &Keeper,
-    resumed: bool,
+    history: History,
     events: mpsc::Sender<Event>,
 ) -> Result<Fabric<'a>, FabricError> {
     make_folders(settings)?;
     let lock = ProcessLock::take(&settings.state.join(LAYOUT.fabric_lock))
         .map_err(|source| FabricError::Lock { source })?;
     let mut store = Store::open(&settings.state.join(LAYOUT.database))?;
-    let committed = if resumed { store.deployment()? } else { None };
+    let committed = if history.resumed {
+        store.deployment()?
+    } else {
+        None
+    };
     let controller = match committed {
         Some(plan) => {
             (outside.tell)(Notice::Resumed);
             addresses::claim(keeper, plan.block).await?;
-            Controller::resume(plan)
+            Controller::resume(plan, history.started)
         }
         None => {
             let controller = Controller::new(start(settings, &mut store, keeper).await?);
@@ -144,6 +157,8 @@ async fn begin<'a>(
         hosts,
         listeners,
         requests,
+        began: Instant::now(),
+        unlinked: BTreeSet::new(),
         asked: RefCell::default(),
         has_keeper: true,
         exit: 0,
@@ -204,6 +219,9 @@ struct Fabric<'a> {
     hosts: Hosts,
     listeners: Rc<Vec<Listener>>,
     requests: mpsc::Receiver<ControlRequest>,
+    began: Instant,
+    /// Instances whose host's link has ended, of whose host the keeper has not told.
+    unlinked: BTreeSet<InstanceId>,
     /// Who waits for the balancer's counters, by the number of the question.
     asked: RefCell<BTreeMap<u64, oneshot::Sender<Status>>>,
     has_keeper: bool,
@@ -214,21 +232,18 @@ struct Fabric<'a> {
 
 impl Fabric<'_> {
     async fn live(mut self, mut events: mpsc::Receiver<Event>) -> Result<(), FabricError> {
-        let began = Instant::now();
-        while !self.act().await? {
+        while !self.act().await {
             let timeout = self.controller.poll_timeout();
-            let due = began + timeout.unwrap_or(Duration::from_secs(3600));
-            let event = tokio::select! {
+            let due = self.began + timeout.unwrap_or(Duration::from_secs(3600));
+            let told = tokio::select! {
                 Some(event) = events.recv() => self.translate(event),
                 Some(request) = self.requests.recv() => self.answer(request).await,
-                () = sleep_until(due) => {
-                    self.controller.handle_timeout(began.elapsed());
-                    None
-                }
+                () = sleep_until(due) => Vec::new(),
             };
-            if let Some(event) = event {
-                self.controller.handle_event(began.elapsed(), event);
+            for event in told {
+                self.controller.handle_event(self.began.elapsed(), event);
             }
+            self.controller.handle_timeout(self.began.elapsed());
         }
         self.finish(events).await;
         Ok(())
@@ -237,95 +252,99 @@ impl Fabric<'_> {
     /// Everything is stopped: ends the balancer, which the keeper would only kill, and then the keeper.
     async fn finish(self, mut events: mpsc::Receiver<Event>) {
         if self.controller.has_balancer() {
-            self.balancer.send(Message::Exit).await;
+            self.balancer.send(Message::Exit);
             let gone =
                 async { while !matches!(events.recv().await, Some(Event::BalancerGone) | None) {} };
             let _ = timeout(BALANCER_END_LIMIT, gone).await;
         }
         self.tell(Notice::Stopped);
-        // A keeper that is gone needs no telling.
-        let _ = self
-            .keeper
-            .tell(Request::Finish { status: self.exit })
+        self.tell_keeper(Request::Finish { status: self.exit })
             .await;
     }
 
     /// What an event means to the controller, if anything.
-    fn translate(&mut self, event: Event) -> Option<ControllerEvent> {
+    fn translate(&mut self, event: Event) -> Vec<ControllerEvent> {
         match event {
-            Event::Controller(event) => Some(event),
+            Event::Controller(event) => vec![event],
             Event::Keeper(KeeperNotice::HostExited { name, .. }) => {
-                Some(ControllerEvent::HostEnded(InstanceId::from(name.as_str())))
+                let instance = InstanceId::from(name.as_str());
+                self.unlinked.remove(&instance);
+                vec![ControllerEvent::HostEnded(instance)]
             }
-            Event::Keeper(KeeperNotice::Stop { signal }) => {
-                self.exit = if signal == SIGINT { INTERRUPTED } else { 0 };
-                self.tell(Notice::Stopping(format!("signal {signal}")));
-                Some(ControllerEvent::Stop)
+            Event::Keeper(KeeperNotice::Stop { status, signal }) => {
+                self.exit = status;
+                let why = signal.map_or_else(
+                    || "an earlier fabric had begun to".to_owned(),
+                    |signal| format!("signal {signal}"),
+                );
+                self.tell(Notice::Stopping(why));
+                vec![ControllerEvent::Stop]
             }
             // Its end shows as that of the link.
-            Event::Keeper(_) => None,
-            Event::KeeperGone => {
-                self.has_keeper = false;
-                self.exit = 1;
-                self.tell(Notice::Stopping("the keeper has ended".to_owned()));
-                Some(ControllerEvent::Stop)
+            Event::Keeper(_) => vec![],
+            Event::KeeperGone => self.lose_keeper(),
+            Event::HostUnlinked(instance) if self.has_keeper => {
+                self.unlinked.insert(instance);
+                vec![]
             }
-            Event::HostUnlinked(instance) => {
-                (!self.has_keeper).then_some(ControllerEvent::HostEnded(instance))
-            }
-            Event::BalancerConnected => Some(ControllerEvent::BalancerConnected),
+            Event::HostUnlinked(instance) => vec![ControllerEvent::HostEnded(instance)],
+            Event::BalancerConnected => vec![ControllerEvent::BalancerConnected],
             Event::BalancerGone => {
                 self.answer_status(None, None);
-                Some(ControllerEvent::BalancerGone)
+                vec![ControllerEvent::BalancerGone]
             }
-            Event::Balancer(BalancerEvent::Acknowledged { number }) => {
-                Some(ControllerEvent::Acknowledged(number))
+            Event::Balancer(said) => self.translate_balancer(said).into_iter().collect(),
+            Event::HostRefused(instance, reason) => {
+                let cause = format!("its host refused to start: {reason}");
+                self.tell(Notice::AttemptEnded { instance, cause });
+                vec![]
             }
-            Event::Balancer(BalancerEvent::Idle {
+        }
+    }
+
+    fn translate_balancer(&mut self, said: BalancerEvent) -> Option<ControllerEvent> {
+        match said {
+            BalancerEvent::Acknowledged { number } => Some(ControllerEvent::Acknowledged(number)),
+            BalancerEvent::Idle {
                 backend,
                 incarnation,
-            }) => Some(ControllerEvent::Idle {
-                instance: InstanceId::from(backend.as_str()),
-                incarnation,
-            }),
-            Event::Balancer(BalancerEvent::Counters { request, counters }) => {
+            } => {
+                let instance = InstanceId::from(backend.as_str());
+                Some(ControllerEvent::Idle {
+                    instance,
+                    incarnation,
+                })
+            }
+            BalancerEvent::Counters { request, counters } => {
                 self.answer_status(Some(request), Some(counters));
                 None
             }
-            Event::Balancer(BalancerEvent::Refused { reason }) => {
-                self.tell(Notice::Limitation(format!(
-                    "the balancer refused a message: {reason}"
-                )));
-                None
-            }
-            Event::HostRefused(instance, reason) => {
-                self.tell(Notice::AttemptEnded {
-                    instance,
-                    cause: format!("its host refused to start: {reason}"),
-                });
+            BalancerEvent::Refused { reason } => {
+                let trouble = format!("the balancer refused a message: {reason}");
+                self.tell(Notice::Limitation(trouble));
                 None
             }
         }
     }
 
-    async fn answer(&mut self, request: ControlRequest) -> Option<ControllerEvent> {
+    /// Nobody forks or reaps any more: the deployment is stopped, and the end of a host is that of its link.
+    fn lose_keeper(&mut self) -> Vec<ControllerEvent> {
+        self.has_keeper = false;
+        self.exit = 1;
+        self.tell(Notice::Stopping("the keeper has ended".to_owned()));
+        let ended = std::mem::take(&mut self.unlinked)
+            .into_iter()
+            .map(ControllerEvent::HostEnded);
+        std::iter::once(ControllerEvent::Stop)
+            .chain(ended)
+            .collect()
+    }
+
+    async fn answer(&mut self, request: ControlRequest) -> Vec<ControllerEvent> {
         match request {
             ControlRequest::Status(answer) => {
-                let number = self
-                    .asked
-                    .borrow()
-                    .keys()
-                    .next_back()
-                    .map_or(0, |last| last + 1);
-                self.asked.borrow_mut().insert(number, answer);
-                if self.controller.has_balancer() {
-                    self.balancer
-                        .send(Message::Counters { request: number })
-                        .await;
-                } else {
-                    self.answer_status(Some(number), None);
-                }
-                None
+                self.ask_counters(answer);
+                vec![]
             }
             ControlRequest::Recycle(instance, answer) => {
                 let known = self.controller.member(&instance).is_some();
@@ -336,12 +355,17 @@ impl Fabric<'_> {
                 };
                 // Who asked may have gone; the recycle is ordered all the same.
                 let _ = answer.send(outcome);
-                known.then_some(ControllerEvent::Recycle(instance))
+                known
+                    .then_some(ControllerEvent::Recycle(instance))
+                    .into_iter()
+                    .collect()
             }
             ControlRequest::Stop(answer) => {
+                // The keeper knows before anyone hears that it is so; a fabric that dies now changes nothing.
+                let _ = self.keeper.tell(Request::Stopping { status: 0 }).await;
                 let _ = answer.send(());
                 self.tell(Notice::Stopping("an operator's order".to_owned()));
-                Some(ControllerEvent::Stop)
+                vec![ControllerEvent::Stop]
             }
             ControlRequest::LogFolders(answer) => {
                 let instances = self.controller.plan().instances();
@@ -349,8 +373,21 @@ impl Fabric<'_> {
                     .map(|plan| (plan.id.clone(), plan.paths.logs.clone()))
                     .collect();
                 let _ = answer.send(folders);
-                None
+                vec![]
             }
+        }
+    }
+
+    fn ask_counters(&mut self, answer: oneshot::Sender<Status>) {
+        let mut asked = self.asked.borrow_mut();
+        let number = asked.keys().next_back().map_or(0, |last| last + 1);
+        asked.insert(number, answer);
+        let is_sent = self.controller.has_balancer()
+            && asked.len() <= REQUESTS
+            && self.balancer.send(Message::Counters { request: number });
+        drop(asked);
+        if !is_sent {
+            self.answer_status(Some(number), None);
         }
     }
 
@@ -397,52 +434,66 @@ impl Fabric<'_> {
     }
 
     /// Carries out what the controller asks for. Returns `true` when the fabric is to end.
-    async fn act(&mut self) -> Result<bool, FabricError> {
+    async fn act(&mut self) -> bool {
         let mut spawns = Vec::new();
         while let Some(action) = self.controller.poll_action() {
             match action {
                 Action::SpawnHost(instance) => spawns.push(instance),
+                Action::KillHost(instance) => {
+                    let name = instance.to_string();
+                    self.tell_keeper(Request::Kill { name }).await;
+                }
                 Action::Order(instance, order) => self.hosts.order(&instance, order),
                 Action::Route(routing) => {
-                    let table = table(&routing, &self.listeners);
-                    self.balancer.send(Message::Table(table)).await;
+                    self.balancer
+                        .send(Message::Table(table(&routing, &self.listeners)));
                 }
                 Action::Cut {
                     instance,
                     incarnation,
                 } => {
                     let backend = instance.to_string();
-                    self.balancer
-                        .send(Message::CutDraining {
-                            backend,
-                            incarnation,
-                        })
-                        .await;
+                    self.balancer.send(Message::CutDraining {
+                        backend,
+                        incarnation,
+                    });
                 }
                 Action::CloseListeners => self.close_listeners().await,
-                Action::Started(outcome) => self.started(outcome).await?,
+                Action::Started(outcome) => self.started(outcome).await,
                 Action::AttemptEnded { instance, cause } => {
-                    self.tell(Notice::AttemptEnded { instance, cause })
+                    self.tell(Notice::AttemptEnded { instance, cause });
                 }
-                Action::Stopped => return Ok(true),
+                Action::Stopped => return true,
             }
         }
-        self.spawn(&spawns)?;
-        Ok(false)
+        self.spawn(&spawns);
+        false
     }
 
-    /// Commits the generations of all hosts that are due, in one commit, and has them forked.
-    fn spawn(&mut self, instances: &[InstanceId]) -> Result<(), FabricError> {
+    /// Commits the generations of all hosts that are due, in one commit, and has them forked. A disk that cannot
+    /// take the commit holds these hosts back, and nothing else: they are due again in a while.
+    fn spawn(&mut self, instances: &[InstanceId]) {
         if instances.is_empty() {
-            return Ok(());
+            return;
         }
-        let generations = self.store.next_generations(instances)?;
+        let generations = match self.store.next_generations(instances) {
+            Ok(generations) => generations,
+            Err(error) => {
+                self.tell(Notice::Failed(error));
+                let now = self.began.elapsed();
+                for instance in instances {
+                    self.controller
+                        .handle_event(now, ControllerEvent::HostEnded(instance.clone()));
+                }
+                return;
+            }
+        };
         for plan in self.controller.plan().instances() {
             if let Some(generation) = generations.get(&plan.id) {
+                self.unlinked.remove(&plan.id);
                 self.hosts.spawn(plan.clone(), *generation);
             }
         }
-        Ok(())
     }
 
     async fn close_listeners(&self) {
@@ -452,27 +503,31 @@ impl Fabric<'_> {
             .map(|listener| listener.name.clone())
             .collect();
         for name in &names {
-            let _ = self
-                .keeper
-                .tell(Request::Close { name: name.clone() })
+            self.tell_keeper(Request::Close { name: name.clone() })
                 .await;
         }
-        self.balancer.send(Message::Close { names }).await;
+        self.balancer.send(Message::Close { names });
     }
 
-    async fn started(&mut self, outcome: Outcome) -> Result<(), FabricError> {
+    async fn started(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::AllReady => {
                 self.tell(Notice::Started(Box::new(self.status(None))));
-                self.keeper.tell(Request::Started { status: 0 }).await
+                self.tell_keeper(Request::Started { status: 0 }).await;
             }
             Outcome::Failed { instance, cause } => {
                 self.exit = 1;
+                self.tell_keeper(Request::Stopping { status: self.exit })
+                    .await;
                 self.tell(Notice::StartFailed { instance, cause });
                 self.controller
-                    .handle_event(Duration::ZERO, ControllerEvent::Stop);
-                Ok(())
+                    .handle_event(self.began.elapsed(), ControllerEvent::Stop);
             }
         }
+    }
+
+    /// Tells the keeper. That it has gone comes as an event of its own.
+    async fn tell_keeper(&self, request: Request) {
+        let _ = self.keeper.tell(request).await;
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use host_core::{Action, Event, Report};
 use plan::InstancePlan;
@@ -17,8 +17,15 @@ use crate::prepare::prepare;
 use crate::programs::{self, Running};
 use crate::runtime_server::{News, RuntimeServer};
 
-/// How often the end of what was killed is looked for.
-const EMPTY_STEP: Duration = Duration::from_millis(1);
+/// How soon the end of what was killed is looked for; each look doubles the pause, up to the longest. What was killed
+/// is gone in a moment, unless the kernel holds it or it is another user's, and then looking soon does not help.
+const EMPTY_PAUSE: Duration = Duration::from_micros(500);
+
+/// The longest pause between two looks.
+const EMPTY_PAUSE_MAX: Duration = Duration::from_millis(100);
+
+/// When what does not end is named in the log.
+const EMPTY_WARNING: Duration = Duration::from_secs(5);
 
 /// What the attempt runs in.
 pub(crate) struct Driver {
@@ -175,20 +182,31 @@ impl Driver {
     /// Kills until nothing is left below this process, then says so. What this host started is reaped by those
     /// who watch it, so that no exit status is lost; orphans that came to us are reaped here.
     fn empty(&self) {
-        let (running, events) = (self.running.clone(), self.events.clone());
+        let (running, events, log) = (self.running.clone(), self.events.clone(), self.log.clone());
         tokio::task::spawn_local(async move {
+            let began = Instant::now();
+            let mut is_warned = false;
+            let mut pause = EMPTY_PAUSE;
             loop {
                 let children = descendants::children();
                 if children.is_empty() {
                     break;
                 }
-                for pid in children {
-                    let _ = kill_process(pid, Signal::KILL);
+                for pid in &children {
+                    let _ = kill_process(*pid, Signal::KILL);
                     if !running.borrow().contains(&pid.as_raw_nonzero().get()) {
-                        let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+                        let _ = waitpid(Some(*pid), WaitOptions::NOHANG);
                     }
                 }
-                tokio::time::sleep(EMPTY_STEP).await;
+                if !is_warned && began.elapsed() > EMPTY_WARNING {
+                    is_warned = true;
+                    log.line(
+                        "host",
+                        &format!("processes do not end, not even when killed: {children:?}"),
+                    );
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(EMPTY_PAUSE_MAX);
             }
             let _ = events.send(News::Event(Event::Emptied)).await;
         });

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use host_core::{Event, Instance, Limits, Shape};
-use ipc::{Link, ProcessLock, Receiver, Sender, greet};
+use ipc::{Link, LinkError, ProcessLock, Receiver, Sender, greet};
 use plan::InstancePlan;
 use rustix::process::{Signal, kill_process};
 use sandbox::descendants;
@@ -40,29 +40,35 @@ pub fn run(assignment: &str, inherited: Vec<OwnedFd>) -> Result<(), HostError> {
     let assignment: Assignment =
         serde_json::from_str(assignment).map_err(|source| HostError::Assignment { source })?;
     descendants::adopt_orphans().map_err(HostError::system("adopt orphans"))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&assignment.root)
+        .map_err(HostError::file("make the folder", &assignment.root))?;
+    // Held until there is nothing left to do: whoever waits for it may start the next host at once.
+    let lock = ProcessLock::take(&assignment.root.join("lock"))
+        .map_err(|source| HostError::Lock { source })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(1)
         .build()
         .map_err(HostError::system("start its event loop"))?;
     let outcome = LocalSet::new().block_on(&runtime, serve(&assignment));
+    drop(runtime);
     drop(inherited);
+    drop(lock);
     outcome
 }
 
 async fn serve(assignment: &Assignment) -> Result<(), HostError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(&assignment.root)
-        .map_err(HostError::file("make the folder", &assignment.root))?;
-    let _lock = ProcessLock::take(&assignment.root.join("lock"))
-        .map_err(|source| HostError::Lock { source })?;
     let (mut receiver, mut sender) = await_fabric(&assignment.socket).await?;
     let name = format!("host {}", assignment.instance);
-    greet(&mut receiver, &mut sender, &name)
-        .await
-        .map_err(|source| HostError::Link { source })?;
+    match greet(&mut receiver, &mut sender, &name).await {
+        Ok(_) => {}
+        Err(source @ LinkError::Protocol { .. }) => return Err(HostError::Link { source }),
+        // A fabric that only looked whether anyone is here, or has died: nothing was begun, nothing is lost.
+        Err(_) => return Ok(()),
+    }
     let started = match receiver
         .receive()
         .await
@@ -120,7 +126,10 @@ async fn begin(assignment: &Assignment, generation: u64) -> Result<(), HostError
             latest,
         });
     }
-    fs::write(&path, generation.to_string()).map_err(HostError::file("write", &path))?;
+    // Beside and renamed: a number that is cut short would let older orders pass.
+    let beside = path.with_extension("new");
+    fs::write(&beside, generation.to_string()).map_err(HostError::file("write", &beside))?;
+    fs::rename(&beside, &path).map_err(HostError::file("write", &path))?;
     let root = assignment.root.to_string_lossy();
     let deadline = Instant::now() + LEFT_OVER_LIMIT;
     loop {

@@ -38,16 +38,22 @@ impl ProcessLock {
             .mode(0o600)
             .open(path)
             .map_err(failed)?;
-        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(ProcessLock { _file: file }),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
-                let pid = holder(&file).map_err(failed)?;
-                Err(LockError::Held {
-                    path: path.to_owned(),
-                    pid,
-                })
+        loop {
+            match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(ProcessLock { _file: file }),
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {}
+                Err(errno) => return Err(failed(errno.into())),
             }
-            Err(errno) => Err(failed(errno.into())),
+            // The holder may have let go meanwhile, and then it is nobody: try again.
+            match holder(&file).map_err(failed)? {
+                0 => {}
+                pid => {
+                    return Err(LockError::Held {
+                        path: path.to_owned(),
+                        pid,
+                    });
+                }
+            }
         }
     }
 

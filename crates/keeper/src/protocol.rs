@@ -44,6 +44,18 @@ pub enum Request {
     },
     /// The deployment is written down: from now on a fabric that dies is started again.
     Committed,
+    /// End a host at once, with its program: it does not answer, or has outlasted every limit. Not answered; its end
+    /// is told as any other.
+    Kill {
+        /// The host's name.
+        name: String,
+    },
+    /// The deployment is being stopped, and nothing but its end may come of that: said again, as
+    /// [`Notice::Stop`], to a fabric that is started afterwards. Said before the stop is acknowledged to anyone.
+    Stopping {
+        /// The exit status of the whole, once it is stopped.
+        status: u8,
+    },
     /// The start is over, as far as `run --detach` waits for it, with that exit status.
     Started {
         /// The exit status that a waiting `run --detach` ends with.
@@ -94,9 +106,11 @@ pub enum Notice {
     },
     /// The balancer has ended; another is on its way and listens where the first did.
     BalancerExited,
-    /// The keeper was asked by a signal to stop. Said again to a fabric that is started afterwards.
+    /// The deployment is to be stopped: a signal said so, or the fabric before this one had begun to.
     Stop {
-        /// The signal's number.
-        signal: i32,
+        /// The exit status of the whole, once it is stopped.
+        status: u8,
+        /// The signal's number, where it was one.
+        signal: Option<i32>,
     },
 }

@@ -55,7 +55,8 @@ impl Signals {
     }
 
     /// For a process just forked: its signals must not write into the keeper's pipes, nor into whatever
-    /// descriptor gets their numbers.
+    /// descriptor gets their numbers. SIGINT, SIGTERM and SIGHUP do nothing to it from then on: whoever sends one to
+    /// every process of a deployment still gets the keeper's orderly stop.
     pub(crate) fn release(&self) {
         for entry in &self.entries {
             unregister(entry.id);

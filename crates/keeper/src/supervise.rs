@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use ipc::{BlockingLink, Hello, LinkError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, WaitOptions, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use sandbox::descendants;
 use signal_hook::consts::signal::{SIGCHLD, SIGINT};
 
@@ -28,6 +28,13 @@ const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// How often the ends of killed processes are looked for.
 const KILL_STEP: Duration = Duration::from_millis(2);
 
+/// How long the keeper waits for the fabric to read. Everything else waits for the keeper meanwhile.
+const TELL_LIMIT: Duration = Duration::from_secs(5);
+
+/// Fabrics that may die while the deployment is being stopped. One that is killed is replaced and stops it in
+/// order; when the next one dies too, nobody is left who could, and the keeper ends everything itself.
+const FABRIC_DEATHS_MAX: u32 = 2;
+
 /// The name of the balancer's control socket.
 const BALANCER_SOCKET: &str = "balancer";
 
@@ -38,6 +45,8 @@ pub struct FabricStart {
     pub link: UnixStream,
     /// Whether an earlier fabric of this keeper has committed a deployment, which this one takes over.
     pub resumed: bool,
+    /// Whether the start of that deployment is over, as an earlier fabric has said.
+    pub started: bool,
 }
 
 /// What a forked host starts from.
@@ -87,8 +96,10 @@ pub fn run(processes: Processes<'_>, options: Options) -> Result<u8, KeeperError
         balancer: Service::default(),
         link: None,
         committed: false,
+        has_started: false,
         started: options.started,
         stop: None,
+        is_signalled: false,
         status: None,
     };
     keeper
@@ -120,6 +131,15 @@ impl Service {
     }
 }
 
+/// The deployment is being stopped.
+#[derive(Debug, Clone, Copy)]
+struct Stop {
+    status: u8,
+    signal: Option<i32>,
+    /// Fabrics that have died since without finishing.
+    fabric_deaths: u32,
+}
+
 struct Keeper<'a> {
     processes: Processes<'a>,
     signals: Signals,
@@ -129,8 +149,11 @@ struct Keeper<'a> {
     balancer: Service,
     link: Option<BlockingLink>,
     committed: bool,
+    has_started: bool,
     started: Option<OwnedFd>,
-    stop: Option<i32>,
+    stop: Option<Stop>,
+    is_signalled: bool,
+    /// The exit status, once there is nothing more to wait for.
     status: Option<u8>,
 }
 
@@ -143,10 +166,10 @@ impl Keeper<'_> {
                 match signal {
                     SIGCHLD => self.reap()?,
                     // A second one kills at once, whatever the fabric is busy with.
-                    _ if let Some(first) = self.stop => return Ok(status_after(first)),
+                    _ if self.is_signalled => return Ok(self.stop.map_or(1, |stop| stop.status)),
                     _ => {
-                        self.stop = Some(signal);
-                        self.tell(&Notice::Stop { signal });
+                        self.is_signalled = true;
+                        self.begin_stop(status_after(signal), Some(signal));
                     }
                 }
             }
@@ -181,8 +204,11 @@ impl Keeper<'_> {
 
     fn start_fabric(&mut self, now: Instant) -> io::Result<()> {
         let (ours, link) = UnixStream::pair()?;
+        // The keeper waits for nobody: a fabric that does not read for this long is stuck, and is killed.
+        ours.set_write_timeout(Some(TELL_LIMIT))?;
         let start = FabricStart {
             resumed: self.committed,
+            started: self.has_started,
             link,
         };
         let main = self.processes.fabric;
@@ -190,9 +216,7 @@ impl Keeper<'_> {
         self.fabric.started = Some(now);
         self.link = Some(BlockingLink::new(ours));
         self.tell(&Hello::new("keeper"));
-        if let Some(signal) = self.stop {
-            self.tell(&Notice::Stop { signal });
-        }
+        self.tell_stop();
         Ok(())
     }
 
@@ -238,15 +262,7 @@ impl Keeper<'_> {
         while let Ok(Some((pid, _))) = wait(WaitOptions::NOHANG) {
             let now = Instant::now();
             if self.fabric.pid == Some(pid) {
-                // What it said last still counts.
-                self.serve_fabric();
-                self.link = None;
-                self.fabric.ended(now);
-                if !self.committed && self.status.is_none() {
-                    let source =
-                        io::Error::other("the fabric ended before it had started the deployment");
-                    return Err(KeeperError::doing("start the deployment")(source));
-                }
+                self.reap_fabric(now)?;
             } else if self.balancer.pid == Some(pid) {
                 self.balancer.ended(now);
                 self.tell(&Notice::BalancerExited);
@@ -260,10 +276,56 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    /// Tells the fabric, where there is one. A failure shows again as the end of its link.
+    fn reap_fabric(&mut self, now: Instant) -> Result<(), KeeperError> {
+        self.fabric.ended(now);
+        // What it said last still counts.
+        self.serve_fabric();
+        self.link = None;
+        if let Some(stop) = &mut self.stop {
+            stop.fabric_deaths += 1;
+            if stop.fabric_deaths >= FABRIC_DEATHS_MAX {
+                self.status.get_or_insert(stop.status);
+            }
+        }
+        if !self.committed && self.status.is_none() {
+            let source = io::Error::other("the fabric ended before it had started the deployment");
+            return Err(KeeperError::doing("start the deployment")(source));
+        }
+        Ok(())
+    }
+
+    fn begin_stop(&mut self, status: u8, signal: Option<i32>) {
+        if self.stop.is_none() {
+            self.stop = Some(Stop {
+                status,
+                signal,
+                fabric_deaths: 0,
+            });
+            self.tell_stop();
+        }
+    }
+
+    fn tell_stop(&mut self) {
+        if let Some(Stop { status, signal, .. }) = self.stop {
+            self.tell(&Notice::Stop { status, signal });
+        }
+    }
+
+    /// Tells the fabric, where there is one. A fabric that cannot be told is ended: its link is of no more use.
     fn tell<T: serde::Serialize>(&mut self, message: &T) {
-        if let Some(link) = &mut self.link {
-            let _ = link.send(message, &[]);
+        let told = self
+            .link
+            .as_mut()
+            .is_none_or(|link| link.send(message, &[]).is_ok());
+        if !told {
+            self.end_fabric();
+        }
+    }
+
+    fn end_fabric(&mut self) {
+        self.link = None;
+        if let Some(pid) = self.fabric.pid {
+            let _ = kill_process(pid, Signal::KILL);
         }
     }
 
@@ -272,10 +334,7 @@ impl Keeper<'_> {
         while self.link.as_ref().is_some_and(is_readable) {
             if let Err(Closed) = self.serve_once() {
                 // Its death follows, or it is about to be killed for what it said.
-                self.link = None;
-                if let Some(pid) = self.fabric.pid {
-                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-                }
+                self.end_fabric();
             }
         }
     }
@@ -306,8 +365,18 @@ impl Keeper<'_> {
                 order,
                 inherit,
             } => self.serve_spawn(name, order, &inherit),
+            Request::Kill { name } => self.kill_host(&name),
             Request::Committed => self.committed = true,
+            Request::Stopping { status } => {
+                let stop = Stop {
+                    status,
+                    signal: None,
+                    fabric_deaths: 0,
+                };
+                self.stop.get_or_insert(stop);
+            }
             Request::Started { status } => {
+                self.has_started = true;
                 if let Some(pipe) = self.started.take() {
                     // Nobody waits any more if this fails.
                     let _ = rustix::io::write(&pipe, &[status]);
@@ -323,8 +392,12 @@ impl Keeper<'_> {
             return self.tell(&Notice::OpenFailed { name, errno });
         }
         let (socket, _) = &self.sockets[&name];
-        if let Some(link) = &mut self.link {
-            let _ = link.send(&Notice::Opened { name: name.clone() }, &[socket.as_fd()]);
+        let told = self.link.as_mut().is_none_or(|link| {
+            link.send(&Notice::Opened { name: name.clone() }, &[socket.as_fd()])
+                .is_ok()
+        });
+        if !told {
+            self.end_fabric();
         }
     }
 
@@ -337,7 +410,18 @@ impl Keeper<'_> {
         Ok(())
     }
 
+    fn kill_host(&self, name: &str) {
+        let pids = self.hosts.iter().filter(|(_, host)| *host == name);
+        for pid in pids.filter_map(|(pid, _)| Pid::from_raw(*pid)) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+
     fn serve_spawn(&mut self, name: String, order: String, inherit: &[String]) {
+        // A host that a dead fabric has asked for would only wait for it, and hold its instance's lock.
+        if self.fabric.pid.is_none() {
+            return;
+        }
         match self.spawn(order, inherit) {
             Ok(pid) => {
                 let pid = pid.as_raw_nonzero().get();

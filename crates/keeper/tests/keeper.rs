@@ -20,6 +20,9 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     the_fabric_is_started_again_and_finds_its_sockets(folder.path());
     a_fabric_that_commits_nothing_is_not_started_again(folder.path());
+    a_begun_stop_is_told_to_the_next_fabric(folder.path());
+    a_stop_that_no_fabric_survives_is_the_keepers(folder.path());
+    a_host_is_killed_by_name(folder.path());
     a_held_state_names_its_holder(folder.path());
 }
 
@@ -156,6 +159,90 @@ fn a_fabric_that_commits_nothing_is_not_started_again(folder: &Path) {
         },
     );
     assert!(outcome.is_err(), "{outcome:?}");
+}
+
+fn a_begun_stop_is_told_to_the_next_fabric(folder: &Path) {
+    let fabric = |start: FabricStart| {
+        let mut keeper = Peer::greet(start.link);
+        if start.resumed {
+            assert!(start.started, "the start was over");
+            assert_eq!(
+                keeper.hear().0,
+                Notice::Stop {
+                    status: 4,
+                    signal: None
+                }
+            );
+            keeper.tell(&Request::Finish { status: 4 });
+            return 0;
+        }
+        assert!(!start.started);
+        keeper.tell(&Request::Committed);
+        keeper.tell(&Request::Started { status: 0 });
+        keeper.tell(&Request::Stopping { status: 4 });
+        1
+    };
+    assert_eq!(run(folder, &fabric, &host).unwrap(), 4);
+}
+
+fn a_stop_that_no_fabric_survives_is_the_keepers(folder: &Path) {
+    let fabric = |start: FabricStart| {
+        let mut keeper = Peer::greet(start.link);
+        keeper.tell(&Request::Committed);
+        keeper.tell(&Request::Stopping { status: 9 });
+        1
+    };
+    assert_eq!(run(folder, &fabric, &host).unwrap(), 9);
+}
+
+fn a_host_is_killed_by_name(folder: &Path) {
+    let fabric = |start: FabricStart| {
+        let mut keeper = Peer::greet(start.link);
+        let spawn = Request::Spawn {
+            name: "A_IN_0".into(),
+            order: String::new(),
+            inherit: vec![],
+        };
+        let Notice::Spawned { pid, .. } = keeper.ask(&spawn).0 else {
+            panic!("it was not spawned")
+        };
+        keeper.tell(&Request::Kill {
+            name: "A_IN_0".into(),
+        });
+        assert_eq!(
+            keeper.hear().0,
+            Notice::HostExited {
+                name: "A_IN_0".into(),
+                pid
+            }
+        );
+        keeper.tell(&Request::Finish { status: 0 });
+        0
+    };
+    let stubborn = |_: HostStart| {
+        std::thread::park();
+        0
+    };
+    assert_eq!(run(folder, &fabric, &stubborn).unwrap(), 0);
+}
+
+fn run(
+    folder: &Path,
+    fabric: &dyn Fn(FabricStart) -> i32,
+    host: &dyn Fn(HostStart) -> i32,
+) -> Result<u8, keeper::KeeperError> {
+    let options = Options {
+        balancer_socket: folder.join("balancer.sock"),
+        started: None,
+    };
+    keeper::run(
+        Processes {
+            fabric,
+            balancer: &balancer,
+            host,
+        },
+        options,
+    )
 }
 
 fn a_held_state_names_its_holder(folder: &Path) {

@@ -84,7 +84,15 @@ pub fn spawn(program: &Program) -> io::Result<Spawned> {
     }
     let mut child = command.spawn()?;
     let pid = Pid::from_child(&child);
-    let pidfd = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+    let pidfd = match pidfd_open(pid, PidfdFlags::NONBLOCK) {
+        Ok(pidfd) => pidfd,
+        Err(errno) => {
+            // A program that nobody watches must not run on.
+            child.kill()?;
+            child.wait()?;
+            return Err(errno.into());
+        }
+    };
     let stdout = child
         .stdout
         .take()

@@ -1,9 +1,11 @@
 //! Ends of approot's own processes, orderly and not: nothing is ever left behind.
 
+use std::process::Command;
+
 use e2e::deployment::{Deployment, Place};
 use e2e::load::{broken, run};
-use e2e::processes::{children, is_running, kill, of_state};
-use e2e::service::echo_cloud;
+use e2e::processes::{children, is_running, kill, of_state, signal};
+use e2e::service::{binary, echo_cloud};
 use rustix::process::Signal;
 use test_support::wait_until;
 
@@ -157,6 +159,90 @@ fn a_killed_keeper_stops_the_deployment() {
     let mut deployment = Deployment::start(&echo_cloud());
     kill(deployment.keeper());
     deployment.await_end();
+    deployment.assert_nothing_left(1234);
+}
+
+#[test]
+fn a_killed_keeper_and_fabric_leave_nothing_behind() {
+    let mut deployment = Deployment::start(&echo_cloud());
+    let fabric = deployment.holder("fabric.lock").unwrap();
+    kill(deployment.keeper());
+    kill(fabric);
+    deployment.await_end();
+    deployment.assert_nothing_left(1234);
+}
+
+#[test]
+fn a_host_and_then_the_keeper_killed_stop_the_deployment() {
+    let mut deployment = Deployment::start(&echo_cloud());
+    // The keeper cannot tell of the host any more.
+    signal(deployment.keeper(), Signal::STOP);
+    let host = parent(deployment.programs()[0]);
+    kill(host);
+    wait_until("the host has ended", || {
+        if is_running(host) { Err(host) } else { Ok(()) }
+    });
+    kill(deployment.keeper());
+    deployment.await_end();
+    deployment.assert_nothing_left(1234);
+}
+
+#[test]
+fn a_stop_outlives_the_fabric_that_acknowledged_it() {
+    let mut deployment = Deployment::start(&echo_cloud());
+    // A standing connection holds the stop in its drain.
+    let _standing = std::net::TcpStream::connect(deployment.public(1234)).unwrap();
+    wait_until("the connection stands", || {
+        let open = deployment.status().unwrap()["balancer"]["endpoints"]["EchoWorker/EchoEndpoint"]
+            ["open"]
+            .as_u64();
+        if open == Some(1) { Ok(()) } else { Err(open) }
+    });
+    let fabric = deployment.holder("fabric.lock").unwrap();
+    let mut stop = Command::new(binary("approot"))
+        .arg("stop")
+        .arg("--state")
+        .arg(deployment.state())
+        .spawn()
+        .unwrap();
+    wait_until("the stop is under way", || {
+        let printed = deployment.printed();
+        if printed.contains("stopping: ") {
+            Ok(())
+        } else {
+            Err(printed)
+        }
+    });
+    kill(fabric);
+    assert!(stop.wait().unwrap().success());
+    assert_eq!(deployment.await_end().code(), Some(0));
+    deployment.assert_nothing_left(1234);
+}
+
+#[test]
+fn a_fabric_killed_in_the_start_is_replaced_and_the_start_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(folder.path());
+    let mut deployment = Deployment::spawn(&echo_cloud(), &place, &["--detach"]);
+    // Committed, and not yet started.
+    let fabric = wait_until("the hosts are being forked", || {
+        match (
+            deployment.holder("fabric.lock"),
+            place.state.join("instances").exists(),
+        ) {
+            (Some(fabric), true) => Ok(fabric),
+            other => Err(other),
+        }
+    });
+    kill(fabric);
+    assert_eq!(
+        deployment.await_end().code(),
+        Some(0),
+        "{}",
+        deployment.printed()
+    );
+    assert_eq!(deployment.programs().len(), 4);
+    assert!(deployment.approot(&["stop"]).status.success());
     deployment.assert_nothing_left(1234);
 }
 

@@ -140,6 +140,7 @@ impl Fixture {
 fn describe(action: Action) -> String {
     match action {
         Action::SpawnHost(id) => format!("spawn {id}"),
+        Action::KillHost(id) => format!("kill {id}"),
         Action::Order(id, order) => format!("{order:?} {id}"),
         Action::Route(routing) => {
             let routes = routing
@@ -408,5 +409,40 @@ fn a_drain_belongs_to_one_attempt() {
         it.report(0, next),
         ["route 3 [2:in]"],
         "neither cut nor drained by the time of the first"
+    );
+}
+
+#[test]
+fn a_host_that_outlasts_a_stop_is_killed() {
+    let mut it = Fixture::ready(2);
+    it.step(Event::Stop);
+    it.step(Event::HostEnded(id(0)));
+    assert_eq!(it.controller.poll_timeout(), Some(STOP_LIMIT));
+    assert_eq!(it.pass(STOP_LIMIT), ["kill A_IN_1"]);
+    assert_eq!(it.pass(STOP_LIMIT), [""; 0], "once");
+    assert_eq!(it.step(Event::HostEnded(id(1))).last().unwrap(), "stopped");
+}
+
+#[test]
+fn a_stop_waits_for_the_hosts_of_an_earlier_fabric() {
+    let mut it = Fixture {
+        controller: Controller::resume(plan(1), true),
+        now: Duration::ZERO,
+    };
+    assert_eq!(it.step(Event::Stop), ["close"]);
+    assert_eq!(it.step(Event::Vacant(id(0))), ["stopped"]);
+}
+
+#[test]
+fn a_start_that_an_earlier_fabric_began_is_still_on_trial() {
+    let mut it = Fixture {
+        controller: Controller::resume(plan(1), false),
+        now: Duration::ZERO,
+    };
+    it.step(Event::Vacant(id(0)));
+    it.step(Event::HostStarted(id(0)));
+    assert_eq!(
+        it.step(Event::Reported(id(0), report(Status::Ready, 1, Some(7)))),
+        ["started"]
     );
 }

@@ -46,6 +46,8 @@ pub(crate) enum Law {
     NoSpawnAfterStop,
     /// A stop ends in bounded time.
     StopEnds,
+    /// A host is killed only when a stop has lasted too long for it.
+    KillsLate,
     /// The deployment is stopped when no host is left, and that is said once.
     StoppedIsTrue,
     /// Timeouts without time passing are few.
@@ -102,6 +104,13 @@ impl Laws {
     ) -> Result<(), Broken> {
         match action {
             Action::SpawnHost(id) => self.check_spawn(now, id, hosts),
+            Action::KillHost(id) => {
+                let since = self.facts.stop_since;
+                let is_due = since.is_some_and(|since| now >= since + fabric_core::STOP_LIMIT);
+                require(Law::KillsLate, is_due && hosts.contains(id), || {
+                    format!("the host of {id} is killed")
+                })
+            }
             Action::Order(id, Order::Drained) => self.check_drained(now, id),
             Action::Order(id, order) => {
                 self.facts.told(id).stop_ordered |= *order == Order::Stop;

@@ -273,6 +273,7 @@ impl World {
             self.laws.check_action(self.now, &action, &hosts)?;
             match action {
                 Action::SpawnHost(id) => self.spawn(id),
+                Action::KillHost(id) => self.die(&id),
                 Action::Order(id, order) => self.order(id, order),
                 Action::Route(routing) => self.route(routing),
                 Action::Cut {
