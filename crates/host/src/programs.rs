@@ -238,3 +238,6 @@ async fn next_line(reader: &mut BufReader<pipe::Receiver>, line: &mut Vec<u8>) -
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

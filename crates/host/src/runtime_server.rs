@@ -462,3 +462,6 @@ fn bounded(text: &str) -> String {
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! Programs started for real.
+
+use std::fs;
+
+use tempfile::TempDir;
+use tokio::task::LocalSet;
+
+use super::*;
+
+struct Fixture {
+    folder: TempDir,
+    paths: Paths,
+    log: Log,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let below = |name: &str| folder.path().join(name);
+        let paths = Paths {
+            root: folder.path().into(),
+            approot: below("approot"),
+            temp: below("temp"),
+            logs: below("logs"),
+            sockets: below("sockets"),
+            approot_source: below("package"),
+        };
+        fs::create_dir_all(paths.approot.join("data")).unwrap();
+        fs::write(paths.approot.join("data/list.txt"), "").unwrap();
+        let log = Log::begin(&paths.logs, 1).unwrap();
+        Fixture { folder, paths, log }
+    }
+
+    fn script(&self, name: &str, text: &str) {
+        let path = self.paths.approot.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn start(&self, line: &str, environment: &[(&str, &str)]) -> Result<Running, StartError> {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let command = Command {
+            command_line: line.into(),
+            words: command_line::split(line).unwrap(),
+            environment: environment.iter().map(own).collect(),
+        };
+        start(&command, &self.paths, &[], "", &self.log)
+    }
+
+    /// Runs a command line to its end; returns how it ended and what the log has then.
+    async fn run(
+        &self,
+        line: &str,
+        environment: &[(&str, &str)],
+        expected: &str,
+    ) -> (Exit, String) {
+        let exit = self.start(line, environment).unwrap().wait().await;
+        let file = crate::logs::files(&self.paths.logs).unwrap().remove(0);
+        loop {
+            // The last lines may still be on their way through the pipe.
+            let text = fs::read_to_string(&file).unwrap();
+            if text.contains(expected) {
+                return (exit, text);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+async fn local<T>(test: impl Future<Output = T>) -> T {
+    let tasks = LocalSet::new();
+    tokio::time::timeout(std::time::Duration::from_secs(30), tasks.run_until(test))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_program_sees_what_was_planned_and_little_else() {
+    let it = Fixture::new();
+    it.script(
+        "show.sh",
+        "#!/bin/sh\nenv; pwd; echo \"words: $*\"; echo oops >&2; echo end",
+    );
+    let environment = [("GREETING", "first"), ("GREETING", "second")];
+    let (exit, log) = local(it.run(
+        r"show.sh %greeting% data\list.txt C:\other",
+        &environment,
+        "out: end",
+    ))
+    .await;
+    assert_eq!(exit, Exit::Code(0));
+    assert!(
+        log.contains("GREETING=second") && log.contains("err: oops"),
+        "{log}"
+    );
+    assert!(
+        log.contains(&it.folder.path().join("approot").display().to_string()),
+        "{log}"
+    );
+    assert!(
+        log.contains(r"words: second data/list.txt C:\other"),
+        "{log}"
+    );
+    assert!(
+        !log.contains("CARGO"),
+        "the environment of the build does not reach a role: {log}"
+    );
+}
+
+#[tokio::test]
+async fn ends_are_told_apart() {
+    let it = Fixture::new();
+    it.script("end.sh", "#!/bin/sh\necho begun\nkill -$1 $$\nexit 3");
+    let (exit, _) = local(it.run("end.sh 0", &[], "begun")).await;
+    assert_eq!(exit, Exit::Code(3));
+    let (exit, _) = local(it.run("end.sh 9", &[], "begun")).await;
+    assert_eq!(exit, Exit::Signal(9));
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_or_cannot_run_is_an_error() {
+    let it = Fixture::new();
+    let missing = local(async { it.start("nowhere.exe", &[]).unwrap_err() }).await;
+    let expected =
+        "`nowhere.exe` of the command line `nowhere.exe` is in neither the approot nor PATH";
+    assert_eq!(missing.to_string(), expected);
+    it.script("broken.sh", "#!/no/such/interpreter\n");
+    let refused = local(async { it.start("broken.sh", &[]).unwrap_err() }).await;
+    assert!(matches!(refused, StartError::Refused { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_line_without_an_end_is_cut_into_lines() {
+    let it = Fixture::new();
+    it.script(
+        "long.sh",
+        "#!/bin/sh\nhead -c 40000 /dev/zero | tr '\\0' x; echo; echo end",
+    );
+    let (_, log) = local(it.run("long.sh", &[("PATH", "/usr/bin:/bin")], "out: end")).await;
+    assert_eq!(log.lines().count(), 4);
+    assert_eq!(log.matches('x').count(), 40000);
+}
+
+#[test]
+fn only_executable_files_on_absolute_folders_are_found() {
+    assert_eq!(
+        find_on_path("sh", Some("relative:/bin")),
+        Some("/bin/sh".into())
+    );
+    assert_eq!(find_on_path("/bin/sh", None), Some("/bin/sh".into()));
+    assert_eq!(find_on_path("/etc/passwd", None), None);
+    assert_eq!(find_on_path("sh", None), None);
+}
