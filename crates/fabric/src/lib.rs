@@ -27,6 +27,7 @@ mod event;
 mod handle;
 mod hosts;
 mod keeper_link;
+mod left_over;
 mod notice;
 mod run;
 mod start;

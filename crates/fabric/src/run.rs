@@ -27,6 +27,7 @@ use crate::event::Event;
 use crate::handle::{ControlRequest, Handle, NoSuchInstance};
 use crate::hosts::Hosts;
 use crate::keeper_link::Keeper;
+use crate::left_over;
 use crate::notice::Notice;
 use crate::start::{LAYOUT, Settings, make_folders, start};
 use crate::status::Status;
@@ -147,6 +148,7 @@ async fn begin<'a>(
     for instance in controller.plan().instances() {
         hosts.await_vacancy(instance);
     }
+    left_over::end_unplanned(controller.plan(), &settings.state.join(LAYOUT.instances));
     Ok(Fabric {
         outside,
         control,

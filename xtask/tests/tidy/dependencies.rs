@@ -47,6 +47,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "keeper",
             "packager",
             "plan",
+            "sandbox",
             "schema",
         ],
     ),
