@@ -13,6 +13,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
+/// How often a lock is tried for that somebody holds whom the kernel does not name: a holder that lets go in this
+/// moment, or, for as long as it likes, a process outside this one's PID namespace.
+const TRIES: u32 = 3;
+
 /// Held for as long as the value lives and the process that took it does.
 ///
 /// The process must not open and close the same file elsewhere: any close of it gives the lock up.
@@ -38,23 +42,22 @@ impl ProcessLock {
             .mode(0o600)
             .open(path)
             .map_err(failed)?;
-        loop {
+        let mut pid = 0;
+        for _ in 0..TRIES {
             match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(ProcessLock { _file: file }),
                 Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {}
                 Err(errno) => return Err(failed(errno.into())),
             }
-            // The holder may have let go meanwhile, and then it is nobody: try again.
-            match holder(&file).map_err(failed)? {
-                0 => {}
-                pid => {
-                    return Err(LockError::Held {
-                        path: path.to_owned(),
-                        pid,
-                    });
-                }
+            pid = holder(&file).map_err(failed)?;
+            if pid != 0 {
+                break;
             }
         }
+        Err(LockError::Held {
+            path: path.to_owned(),
+            pid,
+        })
     }
 
     /// The process that holds the lock on `path`, if one does.
@@ -94,7 +97,7 @@ pub enum LockError {
     Held {
         /// The lock file.
         path: PathBuf,
-        /// The process id of its holder.
+        /// The process id of its holder; 0 if that is outside this process's PID namespace.
         pid: i32,
     },
     /// The lock file cannot be opened or locked.
@@ -109,6 +112,13 @@ pub enum LockError {
 impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            LockError::Held { path, pid: 0 } => {
+                write!(
+                    f,
+                    "a process outside this PID namespace holds the lock: {}",
+                    path.display()
+                )
+            }
             LockError::Held { path, pid } => {
                 write!(f, "process {pid} holds the lock: {}", path.display())
             }
