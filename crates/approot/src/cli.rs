@@ -1,9 +1,13 @@
 //! The command line.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit::{self, Failure};
 
 /// Run Azure Cloud Services worker roles, from their own .csdef and .cscfg files, on Linux.
 #[derive(Debug, Parser)]
@@ -170,6 +174,24 @@ where
     Ok((name.to_owned(), value))
 }
 
+/// The values that `option` gives to roles.
+///
+/// # Errors
+/// It gives one to a role twice.
+pub(crate) fn by_role<T: Clone>(
+    option: &str,
+    given: &[(String, T)],
+) -> Result<BTreeMap<String, T>, Failure> {
+    let mut values = BTreeMap::new();
+    for (role, value) in given {
+        if values.insert(role.clone(), value.clone()).is_some() {
+            let error = anyhow!("`{option}` is given more than once for role `{role}`");
+            return Err(exit::with(exit::USAGE, error));
+        }
+    }
+    Ok(values)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -189,5 +211,23 @@ mod tests {
         );
         assert!(assignment::<u32>("A").is_err());
         assert!(assignment::<u32>("A=many").is_err());
+    }
+
+    #[test]
+    fn a_role_gets_one_value() {
+        let given = [("A".to_owned(), 1), ("B".to_owned(), 2)];
+        assert_eq!(
+            by_role("--instances", &given).unwrap(),
+            BTreeMap::from(given.clone())
+        );
+        let twice = [given[0].clone(), given[1].clone(), ("A".to_owned(), 3)];
+        let refused = by_role("--instances", &twice).unwrap_err();
+        assert_eq!(
+            (refused.status, refused.error.to_string().as_str()),
+            (
+                exit::USAGE,
+                "`--instances` is given more than once for role `A`"
+            )
+        );
     }
 }

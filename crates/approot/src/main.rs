@@ -8,14 +8,21 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
 mod cli;
+mod detach;
 mod exit;
+mod left_overs;
 mod locations;
+mod notices;
 mod operate;
 mod packages;
+mod print;
 mod run;
+mod runtime_directory;
 mod service;
 mod show;
+mod table;
 
 use std::process::ExitCode;
 
@@ -24,7 +31,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let outcome = match cli.command {
-        cli::Command::Check(arguments) => service::check(&arguments),
+        cli::Command::Check(arguments) => check::check(&arguments),
         cli::Command::Run(arguments) => run::run(&arguments),
         cli::Command::Status(arguments) => operate::status(&arguments),
         cli::Command::Logs(arguments) => operate::logs(&arguments),

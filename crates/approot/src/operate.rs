@@ -8,10 +8,11 @@ use anyhow::{Context, anyhow};
 use control::{Client, ClientError};
 use fabric::{InstanceStatus, Status};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use crate::cli::{FabricArguments, Format, LogsArguments, OperateArguments, RecycleArguments};
 use crate::exit::{self, Failure, Outcome};
+use crate::print::{self, Reader};
 use crate::{locations, show};
 
 /// How long `recycle` waits for the instance to be Ready again: the drain and an orderly stop take seconds, a
@@ -34,12 +35,8 @@ pub(crate) fn status(arguments: &OperateArguments) -> Outcome {
 /// Prints the status of the fabric at `socket`.
 pub(crate) fn status_of(socket: &Path, format: Format) -> Result<(), Failure> {
     let client = Client::new(socket);
-    let printed = block_on(async {
-        let status = client.status().await.map_err(failure)?;
-        show::status(&status, format)?;
-        Ok(exit::DONE)
-    });
-    printed.map(drop)
+    let status = block_on(async { client.status().await.map_err(failure) })?;
+    Ok(show::status(&status, format)?)
 }
 
 /// `approot logs`.
@@ -48,81 +45,87 @@ pub(crate) fn logs(arguments: &LogsArguments) -> Outcome {
     let mut printer = LogPrinter {
         format: arguments.operate.format,
         rest: Vec::new(),
+        failed: None,
     };
     block_on(async {
         let take = |bytes: &[u8]| printer.take(bytes);
         client
             .logs(arguments.instance.as_deref(), arguments.follow, take)
             .await
-            .map_err(failure)?;
-        Ok(exit::DONE)
-    })
+            .map_err(failure)
+    })?;
+    match printer.failed {
+        Some(error) => Err(error.into()),
+        None => Ok(exit::DONE),
+    }
 }
 
 /// `approot recycle`: returns when the instance is Ready again.
 pub(crate) fn recycle(arguments: &RecycleArguments) -> Outcome {
     let client = client(&arguments.operate.fabric)?;
     let instance = &arguments.instance;
-    block_on(async {
-        let before = find(&client.status().await.map_err(failure)?, instance)
-            .map_or(0, |found| found.attempt);
-        client.recycle(instance).await.map_err(failure)?;
-        let deadline = Instant::now() + RECYCLE_LIMIT;
-        let again = async {
-            loop {
-                let status = client.status().await.map_err(failure)?;
-                let found = find(&status, instance)
-                    .filter(|found| found.attempt > before && is_ready(found));
-                if let Some(found) = found {
-                    return Ok::<InstanceStatus, Failure>(found.clone());
-                }
-                sleep(POLL_PAUSE).await;
-            }
-        };
-        let Ok(again) = timeout_at(deadline, again).await else {
+    let again = block_on(async {
+        let recycled = timeout(RECYCLE_LIMIT, recycled(&client, instance)).await;
+        recycled.unwrap_or_else(|_| {
             let error = anyhow!(
-                "`{instance}` was recycled and is not Ready after {} s",
+                "`{instance}` is not Ready again after {} s",
                 RECYCLE_LIMIT.as_secs()
             );
-            return Err(exit::with(exit::TIMED_OUT, error));
-        };
-        let again = again?;
-        match arguments.operate.format {
-            Format::Human => show::line(&format!(
-                "{} is Ready in attempt {}",
-                again.id, again.attempt
-            )),
-            Format::Json => show::json(&again)?,
+            Err(exit::with(exit::TIMED_OUT, error))
+        })
+    })?;
+    match arguments.operate.format {
+        Format::Human => show::line(&format!(
+            "{} is Ready in attempt {}",
+            again.id, again.attempt
+        )),
+        Format::Json => show::json(&again)?,
+    }
+    Ok(exit::DONE)
+}
+
+/// Orders the recycle and polls until the instance is Ready in a later attempt.
+async fn recycled(client: &Client, instance: &str) -> Result<InstanceStatus, Failure> {
+    let before = client.status().await.map_err(failure)?;
+    let before = find(&before, instance).map_or(0, |found| found.attempt);
+    client.recycle(instance).await.map_err(failure)?;
+    loop {
+        let status = client.status().await.map_err(failure)?;
+        let found = find(&status, instance);
+        if let Some(found) = found.filter(|found| found.attempt > before && is_ready(found)) {
+            return Ok(found.clone());
         }
-        Ok(exit::DONE)
-    })
+        sleep(POLL_PAUSE).await;
+    }
 }
 
 /// `approot stop`: returns when everything has ended.
 pub(crate) fn stop(arguments: &OperateArguments) -> Outcome {
     let client = client(&arguments.fabric)?;
     block_on(async {
-        client.stop().await.map_err(failure)?;
-        let deadline = Instant::now() + STOP_LIMIT;
-        let gone = async {
-            // The keeper removes the socket as the last thing it does.
-            while client.socket().exists() {
-                sleep(POLL_PAUSE).await;
-            }
-        };
-        if timeout_at(deadline, gone).await.is_err() {
+        let stopped = timeout(STOP_LIMIT, stopped(&client)).await;
+        stopped.unwrap_or_else(|_| {
             let error = anyhow!(
                 "the deployment has not stopped after {} s",
                 STOP_LIMIT.as_secs()
             );
-            return Err(exit::with(exit::TIMED_OUT, error));
-        }
-        match arguments.format {
-            Format::Human => show::line("stopped"),
-            Format::Json => show::json(&json!({ "stopped": true }))?,
-        }
-        Ok(exit::DONE)
-    })
+            Err(exit::with(exit::TIMED_OUT, error))
+        })
+    })?;
+    match arguments.format {
+        Format::Human => show::line("stopped"),
+        Format::Json => show::json(&json!({ "stopped": true }))?,
+    }
+    Ok(exit::DONE)
+}
+
+async fn stopped(client: &Client) -> Result<(), Failure> {
+    client.stop().await.map_err(failure)?;
+    // The keeper removes the socket as the last thing it does.
+    while client.socket().exists() {
+        sleep(POLL_PAUSE).await;
+    }
+    Ok(())
 }
 
 fn client(arguments: &FabricArguments) -> Result<Client, Failure> {
@@ -143,13 +146,13 @@ fn is_ready(instance: &InstanceStatus) -> bool {
 
 fn failure(error: ClientError) -> Failure {
     let status = match error {
-        ClientError::NoFabric { .. } => exit::NO_FABRIC,
+        ClientError::NoFabric { .. } | ClientError::Silent { .. } => exit::NO_FABRIC,
         _ => exit::FAILED,
     };
     exit::with(status, error)
 }
 
-fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -162,24 +165,34 @@ struct LogPrinter {
     format: Format,
     /// The beginning of a line whose end has not arrived.
     rest: Vec<u8>,
+    /// Why nothing more can be printed, where that is not the reader's departure.
+    failed: Option<anyhow::Error>,
 }
 
 impl LogPrinter {
+    /// Returns `false` when there is no use in more.
     fn take(&mut self, bytes: &[u8]) -> bool {
-        if self.format == Format::Human {
-            return show::output(bytes);
-        }
-        self.rest.extend_from_slice(bytes);
-        let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') else {
-            return true;
+        let printed = match self.format {
+            Format::Human => print::result(bytes),
+            Format::Json => print::result(self.documents(bytes).as_bytes()),
         };
-        let rest = self.rest.split_off(end + 1);
+        let reader = printed.unwrap_or_else(|error| {
+            self.failed = Some(error);
+            Reader::Gone
+        });
+        reader == Reader::There
+    }
+
+    /// The lines that `bytes` complete, each as a document.
+    fn documents(&mut self, bytes: &[u8]) -> String {
+        self.rest.extend_from_slice(bytes);
+        let end = self.rest.iter().rposition(|byte| *byte == b'\n');
+        let rest = self.rest.split_off(end.map_or(0, |end| end + 1));
         let lines = std::mem::replace(&mut self.rest, rest);
-        let documents: String = String::from_utf8_lossy(&lines)
+        String::from_utf8_lossy(&lines)
             .lines()
             .map(|line| format!("{}\n", document(line)))
-            .collect();
-        show::output(documents.as_bytes())
+            .collect()
     }
 }
 
@@ -200,6 +213,30 @@ fn document(line: &str) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silence_is_no_fabric() {
+        let silent = ClientError::Silent {
+            socket: "/run/control.sock".into(),
+        };
+        assert_eq!(failure(silent).status, exit::NO_FABRIC);
+        assert_eq!(failure(ClientError::TooLarge).status, exit::FAILED);
+    }
+
+    #[test]
+    fn documents_are_whole_lines() {
+        let mut printer = LogPrinter {
+            format: Format::Json,
+            rest: Vec::new(),
+            failed: None,
+        };
+        assert_eq!(printer.documents(b"a\nb"), format!("{}\n", document("a")));
+        assert_eq!(printer.documents(b"c"), "");
+        assert_eq!(
+            printer.documents(b"\nd\n"),
+            format!("{}\n{}\n", document("bc"), document("d"))
+        );
+    }
 
     #[test]
     fn a_line_is_taken_apart() {

@@ -1,28 +1,19 @@
 //! `approot run`: reads the service, takes the state directory, and becomes the keeper.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use fabric::{LAYOUT, Outside, Settings, Source};
 use ipc::{LockError, ProcessLock};
 use keeper::{FabricStart, HostStart, Options, Processes};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use crate::cli::{Format, RunArguments};
+use crate::cli::{Format, RunArguments, by_role};
 use crate::exit::{self, Failure, Outcome};
+use crate::notices::Notices;
+use crate::runtime_directory::RuntimeDirectory;
 use crate::service::{self, Loaded, Location};
-use crate::{locations, show};
-
-/// How long `--detach` waits for every instance to be Ready. The deployment goes on when it has passed.
-const START_LIMIT: Duration = Duration::from_secs(300);
-
-/// How long the fabric of a keeper that was killed may take to stop its deployment. It is doing so already.
-const LEFT_OVER_LIMIT: Duration = Duration::from_secs(30);
+use crate::{detach, left_overs, locations, show};
 
 /// Runs a service until it is stopped, or with `--detach` until it is Ready.
 pub(crate) fn run(arguments: &RunArguments) -> Outcome {
@@ -36,50 +27,78 @@ pub(crate) fn run(arguments: &RunArguments) -> Outcome {
         );
         return Err(exit::with(exit::USAGE, error));
     }
+    let instances = by_role("--instances", &arguments.instances)?;
     let loaded = service::load(&arguments.service)?;
-    let state = arguments
-        .state
-        .clone()
-        .unwrap_or_else(|| locations::default_state(&loaded.service.definition.name));
+    let source = source(arguments, &loaded)?;
+    let state = match &arguments.state {
+        Some(state) => state.clone(),
+        None => locations::default_state(&loaded.service.definition.name)?,
+    };
     let state = locations::make_state(&state)?;
-    let settings = settings(arguments, loaded, &state)?;
+    let settings = Settings {
+        runtime_directory: locations::runtime_directory(&state),
+        state,
+        source,
+        service: loaded.service,
+        instances,
+        listen: arguments.listen.clone(),
+        emulated: arguments.emulated,
+    };
+    // It may hold the package open; the keeper opens it again where it needs it.
+    drop(loaded.location);
     if arguments.detach {
-        run_detached(&settings, arguments.format)
+        detach::run(&settings, arguments.format)
     } else {
-        keep(&settings, arguments.format, None)
+        keep(&settings, take(&settings)?, arguments.format, None)
     }
 }
 
-fn settings(arguments: &RunArguments, loaded: Loaded, state: &Path) -> Result<Settings, Failure> {
-    let source = match loaded.location {
-        Location::Definition(path) => Source::Folder(service::source(
+fn source(arguments: &RunArguments, loaded: &Loaded) -> Result<Source, Failure> {
+    match &loaded.location {
+        Location::Definition(path) => Ok(Source::Folder(service::source(
             &loaded.service.definition,
-            &path,
+            path,
             &arguments.service.binaries,
-        )?),
+        )?)),
         Location::Package(_) if !arguments.service.binaries.is_empty() => {
             let error = anyhow!("`--binary` is for a service folder: a package holds its programs");
-            return Err(exit::with(exit::USAGE, error));
+            Err(exit::with(exit::USAGE, error))
         }
-        Location::Package(opened) => Source::Package(opened.report().path.clone()),
-    };
-    Ok(Settings {
-        state: state.to_owned(),
-        runtime_directory: locations::make_runtime_directory(state)?,
-        service: loaded.service,
-        source,
-        instances: arguments.instances.iter().cloned().collect(),
-        listen: arguments.listen.clone(),
-        emulated: arguments.emulated,
+        Location::Package(opened) => Ok(Source::Package(opened.report().path.clone())),
+    }
+}
+
+/// Takes the state directory, which makes this process its keeper.
+pub(crate) fn take(settings: &Settings) -> Result<ProcessLock, Failure> {
+    let state = settings.state.display();
+    ProcessLock::take(&settings.state.join(LAYOUT.keeper_lock)).map_err(|error| {
+        let error = match error {
+            // The kernel names no process of another pid namespace.
+            LockError::Held { pid: 0, .. } => anyhow!(
+                "another `approot run`, of another pid namespace, holds the state directory {state}"
+            ),
+            LockError::Held { pid, .. } => {
+                anyhow!("another `approot run`, pid {pid}, holds the state directory {state}")
+            }
+            failed => failed.into(),
+        };
+        exit::with(exit::FAILED, error)
     })
 }
 
-/// Becomes the keeper. `started` is told when the start is over.
-fn keep(settings: &Settings, format: Format, started: Option<std::os::fd::OwnedFd>) -> Outcome {
-    let _lock = take(settings)?;
-    retire_left_overs(&settings.state)?;
+/// Is the keeper of the state directory that `_lock` holds, until the deployment has ended. `started` is told
+/// when the start is over.
+pub(crate) fn keep(
+    settings: &Settings,
+    _lock: ProcessLock,
+    format: Format,
+    started: Option<OwnedFd>,
+) -> Outcome {
+    left_overs::retire(&settings.state)?;
+    let _sockets = RuntimeDirectory::make(&settings.runtime_directory, &settings.state)?;
     let fabric = |start: FabricStart| {
-        let tell = |notice| show::notice(notice, format);
+        let notices = Notices::new(format);
+        let tell = |notice| notices.tell(notice);
         let serve = |listener, handle| Box::pin(control::serve(listener, handle)) as _;
         fabric::run(
             start,
@@ -106,65 +125,11 @@ fn keep(settings: &Settings, format: Format, started: Option<std::os::fd::OwnedF
         balancer: &balancer,
         host: &host,
     };
-    let balancer_socket = settings.runtime_directory.join(LAYOUT.balancer_socket);
-    let status = keeper::run(
-        processes,
-        Options {
-            balancer_socket,
-            started,
-        },
-    )
-    .map_err(anyhow::Error::new)?;
-    // Nothing is left in there that anyone could use; a failure leaves an empty folder.
-    let _ = fs::remove_dir_all(&settings.runtime_directory);
-    Ok(status)
-}
-
-fn take(settings: &Settings) -> Result<ProcessLock, Failure> {
-    ProcessLock::take(&settings.state.join(LAYOUT.keeper_lock)).map_err(|error| match error {
-        LockError::Held { pid, .. } => {
-            let error = anyhow!(
-                "another `approot run`, pid {pid}, holds the state directory {}",
-                settings.state.display()
-            );
-            exit::with(exit::FAILED, error)
-        }
-        other => exit::with(exit::FAILED, other),
-    })
-}
-
-/// Waits for, and in the end kills, what a killed keeper has left: a fabric that is stopping its deployment, and a
-/// balancer that nobody has told to end. Hosts end by themselves, and the next fabric waits for each.
-fn retire_left_overs(state: &Path) -> anyhow::Result<()> {
-    for (lock, limit) in [
-        (LAYOUT.fabric_lock, LEFT_OVER_LIMIT),
-        (LAYOUT.balancer_lock, Duration::ZERO),
-    ] {
-        let path = state.join(lock);
-        let deadline = Instant::now() + limit;
-        let mut is_told = false;
-        while let Some(pid) = ProcessLock::held_by(&path)
-            .with_context(|| format!("cannot look at {}", path.display()))?
-        {
-            if !is_told {
-                show::line(&format!(
-                    "waiting for process {pid} of an earlier run to end"
-                ));
-                is_told = true;
-            }
-            if Instant::now() >= deadline
-                && let Some(pid) = Pid::from_raw(pid)
-            {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-            let pause = Timespec {
-                tv_sec: 0,
-                tv_nsec: 5_000_000,
-            };
-            let _ = poll(&mut [], Some(&pause));
-        }
-    }
-    Ok(())
+    let options = Options {
+        balancer_socket: settings.runtime_directory.join(LAYOUT.balancer_socket),
+        started,
+    };
+    Ok(keeper::run(processes, options).map_err(anyhow::Error::new)?)
 }
 
 /// The exit status of one of the keeper's processes, with its error printed.
@@ -175,75 +140,5 @@ fn status_of(outcome: anyhow::Result<()>) -> i32 {
             show::error(&error);
             1
         }
-    }
-}
-
-/// Forks the keeper into the background and waits until the start is over.
-fn run_detached(settings: &Settings, format: Format) -> Outcome {
-    let log = settings.state.join("keeper.log");
-    let (reading, writing) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("cannot make a pipe")?;
-    let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-    let child = sandbox::fork(|| {
-        let redirected =
-            rustix::stdio::dup2_stdout(&file).and_then(|()| rustix::stdio::dup2_stderr(&file));
-        let outcome = redirected.map_err(|error| Failure::from(anyhow::Error::new(error)));
-        match outcome.and_then(|()| keep(settings, Format::Human, Some(writing))) {
-            Ok(status) => i32::from(status),
-            Err(failure) => {
-                show::error(&failure.error);
-                i32::from(failure.status)
-            }
-        }
-    })
-    .context("cannot fork the keeper")?;
-    match await_start(reading)? {
-        Start::Over(status) => {
-            let socket = settings.runtime_directory.join(LAYOUT.control_socket);
-            crate::operate::status_of(&socket, format)?;
-            Ok(status)
-        }
-        Start::Ended => {
-            let (_, status) = waitpid(Some(child), WaitOptions::empty())
-                .context("cannot wait for the keeper")?
-                .context("the keeper has not ended")?;
-            show::line(fs::read_to_string(&log).unwrap_or_default().trim_end());
-            Ok(status
-                .exit_status()
-                .and_then(|status| u8::try_from(status).ok())
-                .unwrap_or(exit::FAILED))
-        }
-        Start::Late => {
-            let error = anyhow!(
-                "not every instance is Ready after {} s; the deployment goes on",
-                START_LIMIT.as_secs()
-            );
-            Err(exit::with(exit::TIMED_OUT, error))
-        }
-    }
-}
-
-enum Start {
-    Over(u8),
-    Ended,
-    Late,
-}
-
-fn await_start(reading: std::os::fd::OwnedFd) -> anyhow::Result<Start> {
-    let limit = Timespec {
-        tv_sec: START_LIMIT.as_secs() as i64,
-        tv_nsec: 0,
-    };
-    let mut entries = [PollFd::new(&reading, PollFlags::IN)];
-    if poll(&mut entries, Some(&limit)).context("cannot wait for the start")? == 0 {
-        return Ok(Start::Late);
-    }
-    let mut status = [0];
-    match File::from(reading)
-        .read(&mut status)
-        .context("cannot hear of the start")?
-    {
-        0 => Ok(Start::Ended),
-        _ => Ok(Start::Over(status[0])),
     }
 }

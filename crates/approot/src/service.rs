@@ -1,6 +1,5 @@
 //! Finding, reading and checking a service's files.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,8 +8,8 @@ use diagnostics::{FileId, Finding, Severity, Sources, sort};
 use packager::{ContentSource, Opened, RoleSource, ServiceSource};
 use schema::{Definition, RoleDefinition, Service};
 
-use crate::cli::{CheckArguments, Format, ServiceArguments};
-use crate::exit::{self, Failure, Outcome};
+use crate::cli::{Format, ServiceArguments, by_role};
+use crate::exit::{self, Failure};
 use crate::show;
 
 /// Where a service's definition was found.
@@ -23,17 +22,12 @@ pub(crate) enum Location {
 
 impl Location {
     /// Finds the definition that `path` means.
-    fn find(path: Option<&Path>) -> Result<Location, Failure> {
+    pub(crate) fn find(path: Option<&Path>) -> Result<Location, Failure> {
         let path = path.unwrap_or(Path::new("."));
         if path.is_dir() {
             return Ok(Location::Definition(definition_in(path)?));
         }
-        if !path.exists() {
-            return Err(exit::with(
-                exit::INVALID,
-                anyhow!("there is no such file or folder: {}", path.display()),
-            ));
-        }
+        must_exist(path)?;
         if has_extension(path, "csdef") {
             return Ok(Location::Definition(path.to_owned()));
         }
@@ -48,8 +42,17 @@ impl Location {
     }
 }
 
+fn must_exist(path: &Path) -> Result<(), Failure> {
+    if path.exists() {
+        return Ok(());
+    }
+    let error = anyhow!("there is no such file or folder: {}", path.display());
+    Err(exit::with(exit::INVALID, error))
+}
+
 /// Opens and verifies a package.
 pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
+    must_exist(path)?;
     packager::open(path).map_err(|error| {
         let status = if error.is_invalid() {
             exit::INVALID
@@ -101,11 +104,11 @@ fn report<T>(
 ) -> Result<T, Failure> {
     findings.retain(|finding| finding.severity != Severity::Report);
     sort(&mut findings);
-    show::findings(sources, &findings, Format::Human);
+    show::findings(sources, &findings, Format::Human)?;
     value.ok_or_else(|| exit::with(exit::INVALID, anyhow!("the service's files are not valid")))
 }
 
-fn read_definition(
+pub(crate) fn read_definition(
     sources: &mut Sources,
     location: &Location,
     findings: &mut Vec<Finding>,
@@ -122,7 +125,11 @@ fn read_definition(
     }
 }
 
-fn read(sources: &mut Sources, path: &Path, findings: &mut Vec<Finding>) -> Option<FileId> {
+pub(crate) fn read(
+    sources: &mut Sources,
+    path: &Path,
+    findings: &mut Vec<Finding>,
+) -> Option<FileId> {
     keep(
         schema::load(sources, &path.display().to_string(), fs::read(path)),
         findings,
@@ -134,7 +141,7 @@ fn keep(loaded: Result<FileId, Box<Finding>>, findings: &mut Vec<Finding>) -> Op
 }
 
 /// The folder that a package's or definition's configurations lie in.
-fn folder_of(path: Option<&Path>, location: &Location) -> PathBuf {
+pub(crate) fn folder_of(path: Option<&Path>, location: &Location) -> PathBuf {
     let file = match location {
         Location::Definition(file) => file.as_path(),
         Location::Package(_) => path.unwrap_or(Path::new(".")),
@@ -159,7 +166,7 @@ fn definition_in(folder: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// The configuration that `name` means: a file, a NAME, or the only one there is.
-fn configuration(name: Option<&str>, folder: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn configuration(name: Option<&str>, folder: &Path) -> Result<PathBuf, Failure> {
     let Some(name) = name else {
         return only(
             files_in(folder, "cscfg")?,
@@ -219,7 +226,7 @@ fn only(
     }
 }
 
-fn files_in(folder: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn files_in(folder: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder)
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let mut found: Vec<PathBuf> = entries
@@ -231,7 +238,7 @@ fn files_in(folder: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn has_extension(path: &Path, extension: &str) -> bool {
+pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension()
         .is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
@@ -242,15 +249,12 @@ pub(crate) fn source(
     path: &Path,
     binaries: &[(String, PathBuf)],
 ) -> Result<ServiceSource, Failure> {
-    let mut binaries: BTreeMap<&str, &PathBuf> = binaries
-        .iter()
-        .map(|(role, file)| (role.as_str(), file))
-        .collect();
+    let mut binaries = by_role("--binary", binaries)?;
     let folder = folder_of(None, &Location::Definition(path.to_owned()));
     let roles = definition
         .roles
         .iter()
-        .map(|role| role_source(role, &folder, binaries.remove(role.name.as_str())))
+        .map(|role| role_source(role, &folder, binaries.remove(&role.name)))
         .collect::<anyhow::Result<_>>()
         .map_err(|error| exit::with(exit::INVALID, error))?;
     if let Some((role, _)) = binaries.pop_first() {
@@ -270,7 +274,7 @@ pub(crate) fn source(
 fn role_source(
     role: &RoleDefinition,
     folder: &Path,
-    binary: Option<&PathBuf>,
+    binary: Option<PathBuf>,
 ) -> anyhow::Result<RoleSource> {
     let content_directory =
         Some(folder.join(format!("{}Content", role.name))).filter(|path| path.is_dir());
@@ -290,7 +294,7 @@ fn role_source(
         .collect::<anyhow::Result<_>>()?;
     Ok(RoleSource {
         name: role.name.clone(),
-        binary: binary.cloned(),
+        binary,
         content_directory,
         contents,
     })
@@ -312,71 +316,6 @@ fn expand(text: &str) -> anyhow::Result<String> {
         Some(name) => bail!("the environment variable `{name}` of `{text}` is not set"),
         None => Ok(expanded),
     }
-}
-
-/// `approot check`.
-pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
-    let mut sources = Sources::new();
-    let mut findings = Vec::new();
-    let here = [PathBuf::from(".")];
-    let paths: &[PathBuf] = if arguments.paths.is_empty() {
-        &here
-    } else {
-        &arguments.paths
-    };
-    for path in paths {
-        check_path(path, &arguments.configuration, &mut sources, &mut findings)?;
-    }
-    sort(&mut findings);
-    // A definition that is checked with several configurations says its own part each time.
-    findings.dedup();
-    show::findings(&sources, &findings, arguments.format);
-    if arguments.format == Format::Human && findings.is_empty() {
-        show::line("no findings");
-    }
-    let is_invalid = findings.iter().any(Finding::is_error);
-    Ok(if is_invalid {
-        exit::INVALID
-    } else {
-        exit::DONE
-    })
-}
-
-fn check_path(
-    path: &Path,
-    configurations: &[String],
-    sources: &mut Sources,
-    findings: &mut Vec<Finding>,
-) -> Result<(), Failure> {
-    if path.is_file() && has_extension(path, "cscfg") {
-        if let Some(file) = read(sources, path, findings) {
-            findings.extend(schema::check_configuration(sources, file));
-        }
-        return Ok(());
-    }
-    let location = Location::find(Some(path))?;
-    let folder = folder_of(Some(path), &location);
-    let configurations: Vec<PathBuf> = match (configurations, path.is_dir()) {
-        ([], true) => files_in(&folder, "cscfg")?,
-        // A file that is named alone is read alone.
-        ([], false) => Vec::new(),
-        (named, _) => named
-            .iter()
-            .map(|name| configuration(Some(name), &folder))
-            .collect::<Result<_, _>>()?,
-    };
-    let Some(definition) = read_definition(sources, &location, findings) else {
-        return Ok(());
-    };
-    if configurations.is_empty() {
-        findings.extend(schema::check_definition(sources, definition).findings);
-    }
-    for configuration in configurations {
-        if let Some(configured) = read(sources, &configuration, findings) {
-            findings.extend(schema::check(sources, definition, configured).findings);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

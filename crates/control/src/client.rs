@@ -1,8 +1,10 @@
 //! The client's side, for the operator's commands.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use fabric::Status;
@@ -12,14 +14,20 @@ use hyper::client::conn::http1;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 /// A document of the API is refused beyond this size, in bytes. 2,500 instances' status is about 1 MiB.
 const DOCUMENT_BYTES_MAX: usize = 16 << 20;
+
+/// How long a fabric may take to answer. The keeper, which holds its socket, starts a lost one again after at
+/// most 8 s; a fabric that is there answers within milliseconds.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Speaks with the fabric behind one control socket.
 #[derive(Debug, Clone)]
 pub struct Client {
     socket: PathBuf,
+    answer_limit: Duration,
 }
 
 /// A request failed.
@@ -31,6 +39,11 @@ pub enum ClientError {
         socket: PathBuf,
         /// What the kernel said.
         source: io::Error,
+    },
+    /// The socket is held, but no answer came in time.
+    Silent {
+        /// The control socket.
+        socket: PathBuf,
     },
     /// The fabric went away in the middle of a request.
     Broken {
@@ -57,6 +70,12 @@ impl fmt::Display for ClientError {
             ClientError::NoFabric { socket, .. } => {
                 write!(f, "no fabric answers at {}", socket.display())
             }
+            ClientError::Silent { socket } => write!(
+                f,
+                "no fabric has answered within {} s at {}",
+                ANSWER_LIMIT.as_secs(),
+                socket.display()
+            ),
             ClientError::Broken { .. } => write!(f, "the fabric went away"),
             ClientError::Refused { message } => write!(f, "{message}"),
             ClientError::Document { .. } => write!(f, "the fabric's answer cannot be read"),
@@ -73,7 +92,9 @@ impl std::error::Error for ClientError {
             ClientError::NoFabric { source, .. } => Some(source),
             ClientError::Broken { source } => Some(source),
             ClientError::Document { source } => Some(source),
-            ClientError::Refused { .. } | ClientError::TooLarge => None,
+            ClientError::Silent { .. } | ClientError::Refused { .. } | ClientError::TooLarge => {
+                None
+            }
         }
     }
 }
@@ -83,6 +104,7 @@ impl Client {
     pub fn new(socket: impl Into<PathBuf>) -> Self {
         Client {
             socket: socket.into(),
+            answer_limit: ANSWER_LIMIT,
         }
     }
 
@@ -96,7 +118,8 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn status(&self) -> Result<Status, ClientError> {
-        let document = collect(self.request(Method::GET, "/v1/status").await?).await?;
+        let answer = async { collect(self.request(Method::GET, "/v1/status").await?).await };
+        let document = self.in_time(answer).await?;
         serde_json::from_slice(&document).map_err(|source| ClientError::Document { source })
     }
 
@@ -106,7 +129,9 @@ impl Client {
     /// See [`ClientError`]; [`ClientError::Refused`] when there is no such instance.
     pub async fn recycle(&self, instance: &str) -> Result<(), ClientError> {
         let path = format!("/v1/instances/{}/recycle", encode(instance));
-        self.request(Method::POST, &path).await.map(drop)
+        self.in_time(self.request(Method::POST, &path))
+            .await
+            .map(drop)
     }
 
     /// Orders the stop of the whole, without waiting for it. May be repeated.
@@ -114,11 +139,13 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn stop(&self) -> Result<(), ClientError> {
-        self.request(Method::POST, "/v1/stop").await.map(drop)
+        self.in_time(self.request(Method::POST, "/v1/stop"))
+            .await
+            .map(drop)
     }
 
     /// Hands the lines of one instance's log, or of all, to `take` in whole or part lines; with `follow` until
-    /// the fabric ends or `take` returns `false`.
+    /// the fabric ends or `take` returns `false`. Only the beginning of the answer has a time limit.
     ///
     /// # Errors
     /// See [`ClientError`]; [`ClientError::Refused`] when there is no such instance.
@@ -132,7 +159,8 @@ impl Client {
             .map(|instance| format!("&instance={}", encode(instance)))
             .unwrap_or_default();
         let path = format!("/v1/logs?follow={}{instance}", u8::from(follow));
-        let mut body = self.request(Method::GET, &path).await?.into_body();
+        let response = self.in_time(self.request(Method::GET, &path)).await?;
+        let mut body = response.into_body();
         while let Some(frame) = body.frame().await {
             match frame {
                 Ok(frame) => {
@@ -150,6 +178,20 @@ impl Client {
         Ok(())
     }
 
+    async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        timeout(self.answer_limit, answer)
+            .await
+            .unwrap_or_else(|_| {
+                Err(ClientError::Silent {
+                    socket: self.socket.clone(),
+                })
+            })
+    }
+
+    /// Sends a request and waits for the head of its answer, or for the whole of a refusal.
     async fn request(&self, method: Method, path: &str) -> Result<Response<Incoming>, ClientError> {
         let broken = |source| ClientError::Broken { source };
         let stream =
@@ -215,6 +257,9 @@ fn encode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixListener;
+
     use super::*;
 
     #[test]
@@ -235,5 +280,52 @@ mod tests {
                 && error.to_string().contains("control.sock"),
             "{error}"
         );
+    }
+
+    /// A socket that is listened on; `answer` is all that whoever connects gets, and then the line stays open.
+    fn silent(folder: &Path, answer: &'static str) -> Client {
+        let socket = folder.join("control.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                held.push(stream);
+            }
+        });
+        Client {
+            socket,
+            answer_limit: Duration::from_millis(50),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_held_but_not_served_is_silent() {
+        let folder = tempfile::tempdir().unwrap();
+        let client = silent(folder.path(), "");
+        let answers = [
+            client.status().await.map(drop),
+            client.recycle("A_IN_0").await,
+            client.stop().await,
+            client.logs(None, true, |_| true).await,
+        ];
+        for answer in answers {
+            let error = answer.unwrap_err();
+            assert!(matches!(error, ClientError::Silent { .. }), "{error:?}");
+            assert!(error.to_string().contains("control.sock"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_that_never_ends_is_silence_too() {
+        let folder = tempfile::tempdir().unwrap();
+        for head in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\nno",
+        ] {
+            let error = silent(folder.path(), head).status().await.unwrap_err();
+            assert!(matches!(error, ClientError::Silent { .. }), "{error:?}");
+            std::fs::remove_file(folder.path().join("control.sock")).unwrap();
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The server's side: one router.
 
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
@@ -10,14 +11,22 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use fabric::{Handle, NoSuchInstance};
-use http_body_util::channel::Channel;
 use plan::InstanceId;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use crate::logs;
 
-/// Chunks of a log on their way to a client. Who reads slowly makes the reading of files wait, nothing else.
-const LOG_CHUNKS: usize = 4;
+/// Clients that read logs at the same time. Each holds a file of every instance open, and a process may have
+/// 1024: with more, fifty instances would leave the fabric none.
+const LOG_READERS_MAX: usize = 8;
+
+/// What requests are answered from.
+#[derive(Clone)]
+struct Api {
+    fabric: Handle,
+    log_seats: Arc<Semaphore>,
+}
 
 /// Serves the API until the process ends. Call it inside a tokio runtime.
 pub async fn serve(listener: UnixListener, fabric: Handle) {
@@ -26,7 +35,10 @@ pub async fn serve(listener: UnixListener, fabric: Handle) {
         .route("/v1/logs", get(show_logs))
         .route("/v1/instances/{id}/recycle", post(recycle))
         .route("/v1/stop", post(stop))
-        .with_state(fabric);
+        .with_state(Api {
+            fabric,
+            log_seats: Arc::new(Semaphore::new(LOG_READERS_MAX)),
+        });
     // The keeper made the socket non-blocking, and the runtime is there by this function's contract.
     if let Ok(listener) = tokio::net::UnixListener::from_std(listener) {
         // It returns only with the process.
@@ -34,15 +46,15 @@ pub async fn serve(listener: UnixListener, fabric: Handle) {
     }
 }
 
-async fn status(State(fabric): State<Handle>) -> Response {
-    match fabric.status().await {
+async fn status(State(api): State<Api>) -> Response {
+    match api.fabric.status().await {
         Some(status) => Json(status).into_response(),
         None => ending(),
     }
 }
 
-async fn recycle(State(fabric): State<Handle>, Path(id): Path<String>) -> Response {
-    match fabric.recycle(InstanceId::from(id.as_str())).await {
+async fn recycle(State(api): State<Api>, Path(id): Path<String>) -> Response {
+    match api.fabric.recycle(InstanceId::from(id.as_str())).await {
         Some(Ok(())) => StatusCode::ACCEPTED.into_response(),
         Some(Err(refused)) => {
             (StatusCode::NOT_FOUND, no_such_instance(&id, &refused)).into_response()
@@ -51,8 +63,8 @@ async fn recycle(State(fabric): State<Handle>, Path(id): Path<String>) -> Respon
     }
 }
 
-async fn stop(State(fabric): State<Handle>) -> Response {
-    match fabric.stop().await {
+async fn stop(State(api): State<Api>) -> Response {
+    match api.fabric.stop().await {
         Some(()) => StatusCode::ACCEPTED.into_response(),
         None => ending(),
     }
@@ -65,8 +77,11 @@ struct LogQuery {
     follow: u8,
 }
 
-async fn show_logs(State(fabric): State<Handle>, Query(query): Query<LogQuery>) -> Response {
-    let Some(mut folders) = fabric.log_folders().await else {
+async fn show_logs(State(api): State<Api>, Query(query): Query<LogQuery>) -> Response {
+    let Ok(seat) = api.log_seats.try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, too_many_readers()).into_response();
+    };
+    let Some(mut folders) = api.fabric.log_folders().await else {
         return ending();
     };
     if let Some(instance) = query.instance {
@@ -77,8 +92,7 @@ async fn show_logs(State(fabric): State<Handle>, Query(query): Query<LogQuery>) 
             return (StatusCode::NOT_FOUND, refused).into_response();
         }
     }
-    let (sender, body) = Channel::new(LOG_CHUNKS);
-    tokio::spawn(logs::send(folders, query.follow != 0, sender));
+    let body = logs::body(folders, query.follow != 0, seat);
     (
         [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
         Body::new(body),
@@ -88,6 +102,10 @@ async fn show_logs(State(fabric): State<Handle>, Query(query): Query<LogQuery>) 
 
 fn ending() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "the fabric is ending").into_response()
+}
+
+fn too_many_readers() -> String {
+    format!("{LOG_READERS_MAX} clients read logs already; end one of them first")
 }
 
 fn no_such_instance(id: &str, refused: &NoSuchInstance) -> String {
