@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// Its instance's program died.
+    /// Its instance's program died. An upper bound: a killed program's connections end like those that it closes itself,
+    /// so one that it had closed within the last 20 ms before its death was reported counts here too.
     InstanceDied,
     /// Its instance, alive, reset it.
     InstanceReset,
