@@ -23,6 +23,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
     ("shellcheck", "shellcheck"),
     ("telnet", "telnet"),
+    ("xmllint", "libxml2-utils"),
 ];
 
 pub(crate) fn run(sh: &Shell) -> anyhow::Result<ExitCode> {

@@ -3,14 +3,15 @@
 //! Every step works on what the one before could build, so that one run reports everything. A service
 //! comes out only when nothing reported is an error.
 
-use diagnostics::{FileId, Finding, Sources, Span, sort};
+use diagnostics::{FileId, Finding, Sources};
 use xml_tree::{Problem, Tree};
 
 use crate::cscfg::{self, ServiceConfiguration};
 use crate::csdef::{self, ServiceDefinition};
+use crate::findings::Findings;
 use crate::grammar::{self, Document, check_root};
 use crate::model::{Definition, Service};
-use crate::{codes, finish, rules};
+use crate::{finish, rules};
 
 const DEFINITION: Document = Document {
     root: &grammar::csdef::SERVICE_DEFINITION,
@@ -21,11 +22,6 @@ const CONFIGURATION: Document = Document {
     root: &grammar::cscfg::SERVICE_CONFIGURATION,
     namespace: grammar::cscfg::NAMESPACE,
 };
-
-/// The most findings that one check lists.
-///
-/// A hostile file can hold a hundred thousand mistakes; each finding costs a rendered excerpt.
-const MAX_FINDINGS: usize = 1000;
 
 /// What [`check`] found.
 #[derive(Clone, Debug)]
@@ -49,7 +45,7 @@ pub struct CheckedDefinition {
 ///
 /// Rules over both files run only where both are well-formed and have the right root.
 pub fn check(sources: &Sources, definition: FileId, configuration: FileId) -> Checked {
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let definition_tree = parse(sources, definition, &mut findings);
     let definition = read_definition(&definition_tree, definition, &mut findings);
     let configuration_tree = parse(sources, configuration, &mut findings);
@@ -60,42 +56,42 @@ pub fn check(sources: &Sources, definition: FileId, configuration: FileId) -> Ch
             .iter()
             .for_each(|rule| rule(definition, configuration, &mut findings));
     }
-    limit(&mut findings);
     let service = both
-        .filter(|_| !has_error(&findings))
+        .filter(|_| !findings.has_error())
         .and_then(|(definition, configuration)| finish::service(definition, configuration));
     debug_assert!(
-        service.is_some() || has_error(&findings),
+        service.is_some() || findings.has_error(),
         "nothing is missing unreported"
     );
-    Checked { service, findings }
+    Checked {
+        service,
+        findings: findings.into_list(),
+    }
 }
 
 /// Checks a service definition alone.
 pub fn check_definition(sources: &Sources, definition: FileId) -> CheckedDefinition {
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let tree = parse(sources, definition, &mut findings);
     let lowered = read_definition(&tree, definition, &mut findings);
-    limit(&mut findings);
-    let lowered = lowered.filter(|_| !has_error(&findings));
+    let lowered = lowered.filter(|_| !findings.has_error());
     let definition = lowered.as_ref().and_then(finish::definition);
     debug_assert!(
-        definition.is_some() || has_error(&findings),
+        definition.is_some() || findings.has_error(),
         "nothing is missing unreported"
     );
     CheckedDefinition {
         definition,
-        findings,
+        findings: findings.into_list(),
     }
 }
 
 /// Checks a service configuration alone; the findings are sorted by offset.
 pub fn check_configuration(sources: &Sources, configuration: FileId) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let tree = parse(sources, configuration, &mut findings);
     read_configuration(&tree, configuration, &mut findings);
-    limit(&mut findings);
-    findings
+    findings.into_list()
 }
 
 /// The service's name, from as much of a definition as can be read; nothing else is checked.
@@ -109,29 +105,7 @@ pub fn service_name(sources: &Sources, definition: FileId) -> Option<String> {
         .map(|name| name.value.to_owned())
 }
 
-/// Sorts the findings and keeps as many as anyone reads: errors before warnings and reports.
-fn limit(findings: &mut Vec<Finding>) {
-    if findings.len() > MAX_FINDINGS {
-        findings.sort_by_key(|finding| finding.severity);
-        let n_more = findings.len() - MAX_FINDINGS;
-        let file = findings[MAX_FINDINGS].primary.file;
-        findings.truncate(MAX_FINDINGS);
-        let message = format!("{n_more} more findings are not listed");
-        findings.push(Finding::report(
-            codes::MORE_FINDINGS,
-            file,
-            Span::default(),
-            message,
-        ));
-    }
-    sort(findings);
-}
-
-fn has_error(findings: &[Finding]) -> bool {
-    findings.iter().any(Finding::is_error)
-}
-
-fn parse<'s>(sources: &'s Sources, file: FileId, findings: &mut Vec<Finding>) -> Tree<'s> {
+fn parse<'s>(sources: &'s Sources, file: FileId, findings: &mut Findings) -> Tree<'s> {
     let tree = xml_tree::parse(sources.file(file).text());
     findings.extend(tree.problems().iter().map(|problem| finding(file, problem)));
     tree
@@ -153,7 +127,7 @@ fn finding(file: FileId, problem: &Problem) -> Finding {
 fn read_definition<'t>(
     tree: &'t Tree<'t>,
     file: FileId,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Option<ServiceDefinition<'t>> {
     let root = tree.root().filter(|_| tree.problems().is_empty())?;
     if !check_root(&DEFINITION, file, root, findings) {
@@ -170,7 +144,7 @@ fn read_definition<'t>(
 fn read_configuration<'t>(
     tree: &'t Tree<'t>,
     file: FileId,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Option<ServiceConfiguration<'t>> {
     let root = tree.root().filter(|_| tree.problems().is_empty())?;
     if !check_root(&CONFIGURATION, file, root, findings) {

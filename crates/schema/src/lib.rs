@@ -17,6 +17,7 @@ mod check;
 pub mod codes;
 mod cscfg;
 mod csdef;
+mod findings;
 mod finish;
 mod grammar;
 mod lexical;

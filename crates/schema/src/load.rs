@@ -20,7 +20,7 @@ pub fn load(
     read: io::Result<Vec<u8>>,
 ) -> Result<FileId, Box<Finding>> {
     let (code, message, help) = match read {
-        Ok(bytes) => match xml_tree::decode(&bytes) {
+        Ok(bytes) => match xml_tree::decode(bytes) {
             Ok(text) => return Ok(sources.add(name, text)),
             Err(error) => (
                 codes::NOT_TEXT,

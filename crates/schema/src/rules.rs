@@ -25,16 +25,18 @@ mod upgrade_domain_count;
 mod variables;
 mod xpaths;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use diagnostics::{Code, FileId, Finding};
 
 use crate::cscfg::ServiceConfiguration;
 use crate::csdef::ServiceDefinition;
+use crate::findings::{Findings, quotable};
 use crate::spanned::Spanned;
 
 /// Rules over a definition.
-pub(crate) const DEFINITION: &[fn(&ServiceDefinition<'_>, &mut Vec<Finding>)] = &[
+pub(crate) const DEFINITION: &[fn(&ServiceDefinition<'_>, &mut Findings)] = &[
     blast::check,
     endpoint_names::check,
     entry_point::check,
@@ -54,14 +56,14 @@ pub(crate) const DEFINITION: &[fn(&ServiceDefinition<'_>, &mut Vec<Finding>)] = 
 ];
 
 /// Rules over a configuration.
-pub(crate) const CONFIGURATION: &[fn(&ServiceConfiguration<'_>, &mut Vec<Finding>)] = &[
+pub(crate) const CONFIGURATION: &[fn(&ServiceConfiguration<'_>, &mut Findings)] = &[
     instance_count::check,
     role_names::check_configuration,
     settings_unique::check_configuration,
 ];
 
 /// A rule over both files.
-type ServiceRule = fn(&ServiceDefinition<'_>, &ServiceConfiguration<'_>, &mut Vec<Finding>);
+type ServiceRule = fn(&ServiceDefinition<'_>, &ServiceConfiguration<'_>, &mut Findings);
 
 /// Rules over both files.
 pub(crate) const SERVICE: &[ServiceRule] = &[
@@ -76,9 +78,9 @@ fn check_unique<'t>(
     file: FileId,
     code: Code,
     names: impl IntoIterator<Item = Spanned<&'t str>>,
-    fold: impl Fn(&str) -> String,
+    fold: impl Fn(&'t str) -> Cow<'t, str>,
     message: impl Fn(&str) -> String,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     let mut first_of = HashMap::new();
     for name in names {
@@ -96,6 +98,6 @@ fn check_unique<'t>(
 fn shown(name: Option<Spanned<&str>>) -> String {
     name.map_or_else(
         || "without name".to_owned(),
-        |name| format!("`{}`", name.value),
+        |name| format!("`{}`", quotable(name.value)),
     )
 }

@@ -129,17 +129,21 @@ impl Step<'_> {
     }
 }
 
+/// One more than the longest form has: there, at the latest, an expression is wrong.
+///
+/// An attribute can hold a million slashes, and a step is forty times as large.
+const MAX_STEPS: usize = 6;
+
 /// Parses one of the twelve forms.
 pub(crate) fn parse(xpath: &str) -> Result<XPath, XPathError> {
     let steps = steps(xpath);
     let mut forms: Vec<&Form> = FORMS.iter().collect();
     for (depth, step) in steps.iter().enumerate() {
         let fits = |form: &&Form| form.0.get(depth).is_some_and(|wanted| step.matches(wanted));
-        let (fitting, others): (Vec<&Form>, _) = forms.into_iter().partition(fits);
-        if fitting.is_empty() {
-            return Err(wrong_step(step, expected_at(&others, depth)));
+        if !forms.iter().any(fits) {
+            return Err(wrong_step(step, expected_at(&forms, depth)));
         }
-        forms = fitting;
+        forms.retain(fits);
     }
     match forms.iter().find(|form| form.0.len() == steps.len()) {
         Some((_, meaning)) => Ok(finish(&steps, meaning)),
@@ -186,7 +190,7 @@ fn expected_at(forms: &[&Form], depth: usize) -> Vec<String> {
     expected
 }
 
-/// Cuts an expression at the slashes outside quotes. Text before the first slash is a step of its own,
+/// Cuts an expression at the slashes outside quotes, as far as [`MAX_STEPS`]. Text before the first slash is a step of its own,
 /// which no form has: the expression must begin with one.
 fn steps(xpath: &str) -> Vec<Step<'_>> {
     let mut steps = Vec::new();
@@ -194,7 +198,7 @@ fn steps(xpath: &str) -> Vec<Step<'_>> {
     let mut start = 0;
     let mut cut = |start: usize, end: usize| {
         // Before a leading slash there is nothing, and that is right.
-        if (start, end) != (0, 0) {
+        if (start, end) != (0, 0) && steps.len() < MAX_STEPS {
             steps.push(step(start, &xpath[start..end]));
         }
     };
@@ -253,6 +257,15 @@ mod tests {
     use super::*;
 
     const INSTANCE: &str = "/RoleEnvironment/CurrentInstance";
+
+    #[test]
+    fn no_form_has_as_many_steps_as_are_cut() {
+        assert!(FORMS.iter().all(|form| form.0.len() < MAX_STEPS));
+        assert_eq!(steps(&"/a".repeat(1000)).len(), MAX_STEPS);
+        let endless = format!("/RoleEnvironment/Deployment/@id{}", "/a".repeat(1000));
+        let error = parse(&endless).unwrap_err();
+        assert_eq!(error.message, "nothing may follow here: `/a`");
+    }
 
     #[test]
     fn the_twelve_forms() {

@@ -60,6 +60,8 @@ fn a_service_has_1_to_25_roles() {
     assert_eq!(check(&definition("", &roles(1))), [""; 0]);
     assert_eq!(check(&definition("", &roles(25))), [""; 0]);
     assert_eq!(check(&definition("", &roles(26))), ["AR0119"]);
+    // Beyond a thousand not all are looked at; it is an error all the same.
+    assert_eq!(check(&definition("", &roles(1001))), ["AR0119"]);
 }
 
 #[test]

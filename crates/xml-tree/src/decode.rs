@@ -39,33 +39,34 @@ impl std::error::Error for DecodeError {}
 
 /// The text that `bytes` are in UTF-8 or UTF-16, without a byte order mark.
 ///
-/// UTF-16 is known by its mark, or by a zero in one of the first two bytes.
+/// UTF-16 is known by its mark, or by a zero in one of the first two bytes. UTF-8 is not copied.
 ///
 /// # Errors
 ///
 /// At the first byte that is not of that encoding.
-pub fn decode(bytes: &[u8]) -> Result<String, DecodeError> {
-    match bytes {
-        [0xef, 0xbb, 0xbf, rest @ ..] => decode_utf8(rest, 3),
+pub fn decode(mut bytes: Vec<u8>) -> Result<String, DecodeError> {
+    match &*bytes {
+        [0xef, 0xbb, 0xbf, ..] => {
+            bytes.drain(..3);
+            decode_utf8(bytes, 3)
+        }
         [0xff, 0xfe, rest @ ..] => decode_utf16(rest, 2, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => decode_utf16(rest, 2, u16::from_be_bytes),
-        [0, first, ..] if *first != 0 => decode_utf16(bytes, 0, u16::from_be_bytes),
-        [first, 0, ..] if *first != 0 => decode_utf16(bytes, 0, u16::from_le_bytes),
+        [0, first, ..] if *first != 0 => decode_utf16(&bytes, 0, u16::from_be_bytes),
+        [first, 0, ..] if *first != 0 => decode_utf16(&bytes, 0, u16::from_le_bytes),
         _ => decode_utf8(bytes, 0),
     }
 }
 
-fn decode_utf8(bytes: &[u8], mark: usize) -> Result<String, DecodeError> {
-    std::str::from_utf8(bytes)
-        .map(str::to_owned)
-        .map_err(|error| {
-            let valid = &bytes[..error.valid_up_to()];
-            let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
-            DecodeError::Utf8 {
-                offset: mark + valid.len(),
-                line,
-            }
-        })
+fn decode_utf8(bytes: Vec<u8>, mark: usize) -> Result<String, DecodeError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+        DecodeError::Utf8 {
+            offset: mark + valid.len(),
+            line,
+        }
+    })
 }
 
 fn decode_utf16(
@@ -112,26 +113,29 @@ mod tests {
             utf16(&marked, u16::to_be_bytes),
         ];
         for form in forms {
-            assert_eq!(decode(&form).as_deref(), Ok(text));
+            assert_eq!(decode(form).as_deref(), Ok(text));
         }
-        assert_eq!(decode(b"").as_deref(), Ok(""));
-        assert_eq!(decode(b"a").as_deref(), Ok("a"));
+        assert_eq!(decode(b"".to_vec()).as_deref(), Ok(""));
+        assert_eq!(decode(b"a".to_vec()).as_deref(), Ok("a"));
     }
 
     #[test]
     fn bytes_that_mean_nothing_are_placed() {
         assert_eq!(
-            decode(b"a\nb\xff"),
+            decode(b"a\nb\xff".to_vec()),
             Err(DecodeError::Utf8 { offset: 3, line: 2 })
         );
         assert_eq!(
-            decode(b"\xef\xbb\xbfa\xc3"),
+            decode(b"\xef\xbb\xbfa\xc3".to_vec()),
             Err(DecodeError::Utf8 { offset: 4, line: 1 })
         );
         let lone = b"\xff\xfea\0\n\0\x00\xd8b\0";
-        assert_eq!(decode(lone), Err(DecodeError::Utf16 { offset: 6, line: 2 }));
         assert_eq!(
-            decode(b"\xff\xfea\0b"),
+            decode(lone.to_vec()),
+            Err(DecodeError::Utf16 { offset: 6, line: 2 })
+        );
+        assert_eq!(
+            decode(b"\xff\xfea\0b".to_vec()),
             Err(DecodeError::Utf16 { offset: 4, line: 1 })
         );
         let message = DecodeError::Utf8 { offset: 3, line: 2 }.to_string();

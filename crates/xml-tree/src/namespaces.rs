@@ -4,22 +4,50 @@
 //! as they are written, never resolved.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use diagnostics::Span;
 
 use crate::codes;
 use crate::problem::Problem;
 use crate::tag::RawAttribute;
-use crate::tree::split_name;
+use crate::tree::QualifiedName;
 
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
+
+/// The name of a namespace, shared by all elements that are in it.
+///
+/// Elements are many and a name can be as long as the document, so none has a copy of its own.
+#[derive(Clone, Debug)]
+pub(crate) enum Namespace<'a> {
+    Borrowed(&'a str),
+    Shared(Arc<str>),
+}
+
+impl Namespace<'_> {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Namespace::Borrowed(name) => name,
+            Namespace::Shared(name) => name,
+        }
+    }
+}
+
+impl<'a> From<&Cow<'a, str>> for Namespace<'a> {
+    fn from(name: &Cow<'a, str>) -> Namespace<'a> {
+        match name {
+            Cow::Borrowed(name) => Namespace::Borrowed(name),
+            Cow::Owned(name) => Namespace::Shared(name.as_str().into()),
+        }
+    }
+}
 
 /// The declarations in force, the innermost last.
 #[derive(Debug, Default)]
 pub(crate) struct Namespaces<'a> {
     /// Prefix (empty for the default namespace) and name (empty for none).
-    declared: Vec<(&'a str, Cow<'a, str>)>,
+    declared: Vec<(&'a str, Namespace<'a>)>,
 }
 
 /// How many declarations were in force before an element's own.
@@ -35,13 +63,13 @@ impl<'a> Namespaces<'a> {
     ) -> Scope {
         let scope = Scope(self.declared.len());
         for attribute in attributes {
-            let Some(prefix) = declared_prefix(attribute.name) else {
+            let Some(prefix) = declared_prefix(attribute.name.text) else {
                 continue;
             };
             match check_declaration(prefix, attribute) {
                 Some(problem) => problems.push(problem),
                 None if prefix == "xml" => {}
-                None => self.declared.push((prefix, attribute.value.clone())),
+                None => self.declared.push((prefix, (&attribute.value).into())),
             }
         }
         scope
@@ -60,13 +88,15 @@ impl<'a> Namespaces<'a> {
     /// The namespace of an element of this name at `offset`.
     pub(crate) fn of_element(
         &self,
-        name: &str,
+        name: QualifiedName<'_>,
         offset: usize,
         problems: &mut Vec<Problem>,
-    ) -> Option<Cow<'a, str>> {
-        match split_name(name).0 {
+    ) -> Option<Namespace<'a>> {
+        match name.prefix() {
             Some(prefix) => self.of_prefix(prefix, offset, problems),
-            None => self.lookup("").filter(|namespace| !namespace.is_empty()),
+            None => self
+                .lookup("")
+                .filter(|namespace| !namespace.as_str().is_empty()),
         }
     }
 
@@ -76,7 +106,7 @@ impl<'a> Namespaces<'a> {
         prefix: &str,
         offset: usize,
         problems: &mut Vec<Problem>,
-    ) -> Option<Cow<'a, str>> {
+    ) -> Option<Namespace<'a>> {
         let namespace = self.lookup(prefix);
         if namespace.is_none() {
             let span = Span::new(offset, offset + prefix.len());
@@ -87,9 +117,9 @@ impl<'a> Namespaces<'a> {
         namespace
     }
 
-    fn lookup(&self, prefix: &str) -> Option<Cow<'a, str>> {
+    fn lookup(&self, prefix: &str) -> Option<Namespace<'a>> {
         if prefix == "xml" {
-            return Some(Cow::Borrowed(XML));
+            return Some(Namespace::Borrowed(XML));
         }
         let innermost = self
             .declared

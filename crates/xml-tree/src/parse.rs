@@ -24,11 +24,11 @@ use quick_xml::events::Event;
 use crate::chars::{check_chars, is_blank, is_space, name_len};
 use crate::codes;
 use crate::limits::{MAX_DEPTH, MAX_ELEMENTS, MAX_NAMESPACES, MAX_PROBLEMS, MAX_TEXT_BYTES};
-use crate::namespaces::{Namespaces, Scope, declared_prefix};
+use crate::namespaces::{Namespace, Namespaces, Scope, declared_prefix};
 use crate::problem::Problem;
 use crate::prolog::{check_comment, check_instruction, unclosed};
 use crate::tag::{RawAttribute, duplicate, read_start_tag};
-use crate::tree::{Attribute, Element, Tree, split_name};
+use crate::tree::{Attribute, Element, Tree};
 use crate::value::{normalise_cdata, normalise_text, resolve};
 
 /// Parses `text` into a tree; what is wrong with it stands in [`Tree::problems`].
@@ -93,10 +93,10 @@ impl<'a> Builder<'a> {
                 Ok(event) => self.event(&event, end)?,
                 Err(_) => return self.broken_markup(),
             }
+            self.at = end;
             if self.problems.len() >= MAX_PROBLEMS {
                 return Break(());
             }
-            self.at = end;
         }
     }
 
@@ -134,8 +134,8 @@ impl<'a> Builder<'a> {
         let Ok(name) = name else {
             return Break(());
         };
-        let name_span = Span::new(span.start + 1, span.start + 1 + name.len());
-        self.check_room(name, name_span)?;
+        let name_span = Span::new(span.start + 1, span.start + 1 + name.text.len());
+        self.check_room(name.text, name_span)?;
         let scope = self.namespaces.enter(&attributes, &mut self.problems);
         if self.namespaces.len() > MAX_NAMESPACES {
             let message = format!("more than {MAX_NAMESPACES} namespaces are declared at once");
@@ -146,7 +146,7 @@ impl<'a> Builder<'a> {
             .of_element(name, name_span.start, &mut self.problems);
         self.check_prefixes(&attributes);
         let element = Element {
-            qualified_name: name,
+            name,
             namespace,
             attributes: kept_attributes(&mut attributes),
             children: Vec::new(),
@@ -191,21 +191,21 @@ impl<'a> Builder<'a> {
 
     /// Undeclared prefixes of attributes, and two attributes of one name under two prefixes.
     fn check_prefixes(&mut self, attributes: &[RawAttribute<'a>]) {
-        let mut seen: Vec<(Cow<'a, str>, &RawAttribute<'a>)> = Vec::new();
+        let mut seen: Vec<(Namespace<'a>, &RawAttribute<'a>)> = Vec::new();
         for attribute in attributes {
-            if declared_prefix(attribute.name).is_some() {
+            if declared_prefix(attribute.name.text).is_some() {
                 continue;
             }
-            let (Some(prefix), local) = split_name(attribute.name) else {
+            let Some(prefix) = attribute.name.prefix() else {
                 continue;
             };
             let start = attribute.name_start;
             let namespace = self.namespaces.of_prefix(prefix, start, &mut self.problems);
             let Some(namespace) = namespace else { continue };
             let twin = seen.iter().find(|(other, first)| {
-                *other == namespace
-                    && split_name(first.name).1 == local
-                    && first.name != attribute.name
+                other.as_str() == namespace.as_str()
+                    && first.name.local() == attribute.name.local()
+                    && first.name.text != attribute.name.text
             });
             if let Some((_, first)) = twin {
                 self.problems.push(duplicate(attribute, first));
@@ -229,7 +229,7 @@ impl<'a> Builder<'a> {
                 let message = format!("`</{name}>` closes nothing");
                 self.stop(Problem::new(codes::MISMATCHED_END, span, message))
             }
-            Some((element, _)) if element.qualified_name == name => {
+            Some((element, _)) if element.name.text == name => {
                 self.close(end);
                 Continue(())
             }
@@ -246,8 +246,8 @@ impl<'a> Builder<'a> {
         let is_open = self
             .open
             .iter()
-            .any(|(element, _)| element.qualified_name == name);
-        let open = inner.qualified_name;
+            .any(|(element, _)| element.name.text == name);
+        let open = inner.name.text;
         if is_open {
             return never_closed(inner).related(span, format!("`{name}` is closed here already"));
         }
@@ -264,6 +264,8 @@ impl<'a> Builder<'a> {
         };
         self.namespaces.leave(scope);
         element.span.end = end;
+        // A list grows by doubling, and most have one or two elements: the slack would be most of the tree.
+        element.children.shrink_to_fit();
         match self.open.last_mut() {
             Some((parent, _)) => parent.children.push(element),
             None => self.root = Some(element),
@@ -394,6 +396,8 @@ impl<'a> Builder<'a> {
             self.close(self.at);
         }
         self.problems.sort_by_key(|problem| problem.span.start);
+        // The tag or text that reached the bound may have gone beyond it.
+        self.problems.truncate(MAX_PROBLEMS);
         Tree {
             root: self.root,
             problems: self.problems,
@@ -402,20 +406,19 @@ impl<'a> Builder<'a> {
 }
 
 fn kept_attributes<'a>(raw: &mut Vec<RawAttribute<'a>>) -> Vec<Attribute<'a>> {
-    let kept = raw
-        .drain(..)
-        .filter(|attribute| declared_prefix(attribute.name).is_none());
-    kept.map(|attribute| Attribute {
-        qualified_name: attribute.name,
+    let is_kept = |attribute: &RawAttribute<'_>| declared_prefix(attribute.name.text).is_none();
+    let mut kept = Vec::with_capacity(raw.iter().filter(|&attribute| is_kept(attribute)).count());
+    kept.extend(raw.drain(..).filter(is_kept).map(|attribute| Attribute {
+        name: attribute.name,
         value: attribute.value,
         name_start: attribute.name_start,
         value_span: attribute.value_span,
-    })
-    .collect()
+    }));
+    kept
 }
 
 fn never_closed(element: &Element<'_>) -> Problem {
-    let name = element.qualified_name;
+    let name = element.name.text;
     let message = format!("`{name}` is never closed");
     Problem::new(codes::UNCLOSED, element.name_span(), message).help(format!(
         "add `</{name}>`, or end the start tag with `/>` if it is empty"

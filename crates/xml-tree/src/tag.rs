@@ -11,12 +11,13 @@ use crate::chars::{check_name, is_space, name_len};
 use crate::codes;
 use crate::limits::MAX_ATTRIBUTES;
 use crate::problem::Problem;
+use crate::tree::QualifiedName;
 use crate::value::normalise_value;
 
 /// An attribute as it stands in the tag, namespace declarations included.
 #[derive(Debug)]
 pub(crate) struct RawAttribute<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) name: QualifiedName<'a>,
     pub(crate) name_start: usize,
     pub(crate) value: Cow<'a, str>,
     pub(crate) value_span: Span,
@@ -40,7 +41,7 @@ pub(crate) fn read_start_tag<'a>(
     span: Span,
     attributes: &mut Vec<RawAttribute<'a>>,
     problems: &mut Vec<Problem>,
-) -> Result<&'a str, Unreadable> {
+) -> Result<QualifiedName<'a>, Unreadable> {
     attributes.clear();
     let mut tag = TagReader {
         text,
@@ -51,10 +52,13 @@ pub(crate) fn read_start_tag<'a>(
     let name = tag.read_name("element")?;
     while let Some(attribute) = tag.next_attribute()? {
         if attributes.len() == MAX_ATTRIBUTES {
-            let message = format!("`{name}` has more than {MAX_ATTRIBUTES} attributes");
+            let message = format!("`{}` has more than {MAX_ATTRIBUTES} attributes", name.text);
             return Err(tag.fail(Problem::new(codes::LIMIT, attribute.span(), message)));
         }
-        if let Some(first) = attributes.iter().find(|other| other.name == attribute.name) {
+        if let Some(first) = attributes
+            .iter()
+            .find(|other| other.name.text == attribute.name.text)
+        {
             tag.problems.push(duplicate(&attribute, first));
         }
         attributes.push(attribute);
@@ -66,10 +70,10 @@ pub(crate) fn duplicate(attribute: &RawAttribute<'_>, first: &RawAttribute<'_>) 
     let name_span = |attribute: &RawAttribute<'_>| {
         Span::new(
             attribute.name_start,
-            attribute.name_start + attribute.name.len(),
+            attribute.name_start + attribute.name.text.len(),
         )
     };
-    let message = format!("the attribute `{}` stands here twice", attribute.name);
+    let message = format!("the attribute `{}` stands here twice", attribute.name.text);
     Problem::new(codes::DUPLICATE_ATTRIBUTE, name_span(attribute), message)
         .help("delete one of the two")
         .related(name_span(first), "first one here")
@@ -88,15 +92,12 @@ impl<'a> TagReader<'a, '_> {
     }
 
     fn peek(&self) -> Option<u8> {
-        self.rest().bytes().next()
+        self.text.as_bytes()[self.at..self.end].first().copied()
     }
 
     fn skip_space(&mut self) -> bool {
-        let n_spaces = self
-            .rest()
-            .bytes()
-            .take_while(|&byte| is_space(byte))
-            .count();
+        let rest = &self.text.as_bytes()[self.at..self.end];
+        let n_spaces = rest.iter().take_while(|&&byte| is_space(byte)).count();
         self.at += n_spaces;
         n_spaces > 0
     }
@@ -112,7 +113,7 @@ impl<'a> TagReader<'a, '_> {
         Span::new(self.at, self.at + len)
     }
 
-    fn read_name(&mut self, of: &str) -> Result<&'a str, Unreadable> {
+    fn read_name(&mut self, of: &str) -> Result<QualifiedName<'a>, Unreadable> {
         let name = &self.rest()[..name_len(self.rest())];
         if name.is_empty() {
             let problem = self.no_name(of);
@@ -122,7 +123,7 @@ impl<'a> TagReader<'a, '_> {
             return Err(self.fail(problem));
         }
         self.at += name.len();
-        Ok(name)
+        Ok(QualifiedName::new(name))
     }
 
     fn no_name(&self, of: &str) -> Problem {
@@ -160,6 +161,7 @@ impl<'a> TagReader<'a, '_> {
         }
         self.skip_space();
         if self.peek() != Some(b'=') {
+            let name = name.text;
             let span = Span::new(name_start, name_start + name.len());
             let message = format!("the attribute `{name}` has no value");
             let help = format!("write `{name}=\"…\"`");
@@ -172,11 +174,11 @@ impl<'a> TagReader<'a, '_> {
 
     fn read_value(
         &mut self,
-        name: &'a str,
+        name: QualifiedName<'a>,
         name_start: usize,
     ) -> Result<RawAttribute<'a>, Unreadable> {
         let Some(quote @ (b'"' | b'\'')) = self.peek() else {
-            let problem = self.no_quote(name);
+            let problem = self.no_quote(name.text);
             return Err(self.fail(problem));
         };
         let start = self.at + 1;
@@ -185,11 +187,11 @@ impl<'a> TagReader<'a, '_> {
             .bytes()
             .position(|byte| byte == quote || byte == b'<')
         else {
-            let problem = unclosed_quote(name, self.here());
+            let problem = unclosed_quote(name.text, self.here());
             return Err(self.fail(problem));
         };
         if inside.as_bytes()[len] == b'<' {
-            let problem = less_than(name, &inside[..len], self.here());
+            let problem = less_than(name.text, &inside[..len], self.here());
             return Err(self.fail(problem));
         }
         self.at = start + len + 1;
@@ -198,7 +200,7 @@ impl<'a> TagReader<'a, '_> {
         if swallowed_a_quote {
             // `name="x port="80"`: the value ran into the next attribute, as far as its opening quote.
             let quote = Span::new(start - 1, start);
-            return Err(self.fail(unclosed_quote(name, quote)));
+            return Err(self.fail(unclosed_quote(name.text, quote)));
         }
         let value = normalise_value(&inside[..len], start, self.problems);
         Ok(RawAttribute {

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use diagnostics::Span;
 
+use crate::namespaces::Namespace;
 use crate::problem::Problem;
 
 /// What [`crate::parse`] made of a text.
@@ -34,8 +35,8 @@ impl<'a> Tree<'a> {
 /// An element, from its start tag to its end tag.
 #[derive(Debug)]
 pub struct Element<'a> {
-    pub(crate) qualified_name: &'a str,
-    pub(crate) namespace: Option<Cow<'a, str>>,
+    pub(crate) name: QualifiedName<'a>,
+    pub(crate) namespace: Option<Namespace<'a>>,
     pub(crate) attributes: Vec<Attribute<'a>>,
     pub(crate) children: Vec<Element<'a>>,
     pub(crate) text: Cow<'a, str>,
@@ -45,17 +46,17 @@ pub struct Element<'a> {
 impl<'a> Element<'a> {
     /// The local name, without prefix.
     pub fn name(&self) -> &'a str {
-        split_name(self.qualified_name).1
+        self.name.local()
     }
 
     /// The prefix before the colon, if there is one.
     pub fn prefix(&self) -> Option<&'a str> {
-        split_name(self.qualified_name).0
+        self.name.prefix()
     }
 
     /// The name of the namespace that the element is in.
     pub fn namespace(&self) -> Option<&str> {
-        self.namespace.as_deref()
+        self.namespace.as_ref().map(Namespace::as_str)
     }
 
     /// The attributes, namespace declarations left out, in the order of the text.
@@ -68,7 +69,7 @@ impl<'a> Element<'a> {
         let attribute = self
             .attributes
             .iter()
-            .find(|attribute| attribute.qualified_name == name);
+            .find(|attribute| attribute.name.text == name);
         attribute.map(Attribute::value)
     }
 
@@ -92,7 +93,7 @@ impl<'a> Element<'a> {
     /// Where the name stands in the start tag, prefix included.
     pub fn name_span(&self) -> Span {
         let start = self.span.start + 1;
-        Span::new(start, start + self.qualified_name.len())
+        Span::new(start, start + self.name.text.len())
     }
 
     /// From the `<` of the start tag to after the `>` of the end tag; up to where reading ended for an
@@ -105,7 +106,7 @@ impl<'a> Element<'a> {
 /// An attribute that is not a namespace declaration.
 #[derive(Debug)]
 pub struct Attribute<'a> {
-    pub(crate) qualified_name: &'a str,
+    pub(crate) name: QualifiedName<'a>,
     pub(crate) value: Cow<'a, str>,
     pub(crate) name_start: usize,
     pub(crate) value_span: Span,
@@ -114,12 +115,12 @@ pub struct Attribute<'a> {
 impl<'a> Attribute<'a> {
     /// The local name, without prefix.
     pub fn name(&self) -> &'a str {
-        split_name(self.qualified_name).1
+        self.name.local()
     }
 
     /// The prefix before the colon, if there is one.
     pub fn prefix(&self) -> Option<&'a str> {
-        split_name(self.qualified_name).0
+        self.name.prefix()
     }
 
     /// The value with references resolved and raw white space turned into spaces.
@@ -129,7 +130,7 @@ impl<'a> Attribute<'a> {
 
     /// Where the name stands, prefix included.
     pub fn name_span(&self) -> Span {
-        Span::new(self.name_start, self.name_start + self.qualified_name.len())
+        Span::new(self.name_start, self.name_start + self.name.text.len())
     }
 
     /// Where the value stands, without its quotes.
@@ -138,10 +139,32 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// Prefix and local name of a qualified name.
-pub(crate) fn split_name(qualified_name: &str) -> (Option<&str>, &str) {
-    match qualified_name.split_once(':') {
-        Some((prefix, local)) => (Some(prefix), local),
-        None => (None, qualified_name),
+/// A name as it stands in the text, and where its colon is: names are compared far more often than read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QualifiedName<'a> {
+    pub(crate) text: &'a str,
+    /// Where the local name begins; 0 where there is no prefix.
+    local_at: u32,
+}
+
+impl<'a> QualifiedName<'a> {
+    /// A name as written, whose first colon ends its prefix.
+    pub(crate) fn new(text: &'a str) -> QualifiedName<'a> {
+        let colon = text.bytes().position(|byte| byte == b':');
+        let local_at = colon.and_then(|colon| u32::try_from(colon + 1).ok());
+        QualifiedName {
+            text,
+            local_at: local_at.unwrap_or(0),
+        }
+    }
+
+    pub(crate) fn local(self) -> &'a str {
+        &self.text[self.local_at as usize..]
+    }
+
+    pub(crate) fn prefix(self) -> Option<&'a str> {
+        (self.local_at as usize)
+            .checked_sub(1)
+            .map(|colon| &self.text[..colon])
     }
 }

@@ -38,12 +38,19 @@ pub(crate) fn normalise_text<'a>(
     offset: usize,
     problems: &mut Vec<Problem>,
 ) -> Cow<'a, str> {
-    if let Some(at) = raw.find("]]>") {
+    if let Some(at) = cdata_end(raw) {
         let span = Span::new(offset + at, offset + at + 3);
         let problem = Problem::new(codes::CDATA_END, span, "`]]>` stands in plain text");
         problems.push(problem.help("write it as `]]&gt;`"));
     }
     rewrite(raw, offset, problems, |_| None)
+}
+
+fn cdata_end(raw: &str) -> Option<usize> {
+    // Setting up a search costs more than looking at the few bytes of most texts.
+    any_byte(raw, |byte| byte == b']')
+        .then(|| raw.find("]]>"))
+        .flatten()
 }
 
 /// The content of a CDATA section, where nothing but line ends is changed.
@@ -62,6 +69,9 @@ fn rewrite<'a>(
     problems: &mut Vec<Problem>,
     replace: impl Fn(u8) -> Option<char>,
 ) -> Cow<'a, str> {
+    if !any_byte(raw, is_special) {
+        return Cow::Borrowed(raw);
+    }
     let bytes = raw.as_bytes();
     let mut out: Option<String> = None;
     let (mut copied, mut at) = (0, 0);
@@ -121,6 +131,11 @@ fn report(problems: &mut Vec<Problem>, problem: Problem) {
     if problems.len() < MAX_PROBLEMS {
         problems.push(problem);
     }
+}
+
+/// Whether `is_it` holds for any byte; looks at all of them, which the compiler turns into vector code.
+fn any_byte(text: &str, is_it: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(false, |any, byte| any | is_it(byte))
 }
 
 /// Whether a byte can begin something that needs a look: a reference, white space, a control character,

@@ -23,7 +23,7 @@ fn each_document(folder: &str, check: impl Fn(&Path, &str)) {
     paths.sort();
     assert!(!paths.is_empty());
     for path in paths {
-        let text = decode(&fs::read(&path).expect("readable")).expect("UTF-8");
+        let text = decode(fs::read(&path).expect("readable")).expect("UTF-8");
         check(&path, &text);
     }
 }
@@ -148,7 +148,7 @@ fn no_prefix_of_a_document_panics_and_none_but_the_whole_passes() {
 fn utf16_gives_the_same_tree() {
     each_document("ok", |_, text| {
         let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(decode(&bytes).as_deref(), Ok(text));
+        assert_eq!(decode(bytes).as_deref(), Ok(text));
     });
 }
 
@@ -217,6 +217,27 @@ fn problems_of_a_document_are_bounded() {
     }
 }
 
+/// Found by the fuzz target `parse`.
+#[test]
+fn problems_are_bounded_inside_one_tag_too() {
+    let value = "&".repeat(xml_tree::limits::MAX_PROBLEMS);
+    let text = format!("<a b=\"{value}\"c=\"\"d=\"\"/>");
+    assert_eq!(
+        parse(&text).problems().len(),
+        xml_tree::limits::MAX_PROBLEMS
+    );
+}
+
+/// Found by the fuzz target `parse`.
+#[test]
+fn an_element_whose_tag_reaches_the_bound_of_problems_holds_its_attributes() {
+    let value = "&".repeat(xml_tree::limits::MAX_PROBLEMS);
+    let text = format!("<a b=\"{value}\"><c/></a>");
+    let tree = parse(&text);
+    let root = tree.root().expect("a root");
+    assert_eq!(root.span(), Span::new(0, text.len() - "<c/></a>".len()));
+}
+
 #[test]
 fn namespaces_in_force_are_bounded() {
     // The root declares three, so that depth is not the bound that is met.
@@ -234,5 +255,20 @@ fn namespaces_in_force_are_bounded() {
     assert_eq!(
         only_code(&nested(xml_tree::limits::MAX_NAMESPACES - 1)),
         "AR0003"
+    );
+}
+
+#[test]
+fn a_long_namespace_is_held_once() {
+    // A copy for each element would take 20 GB.
+    let name = format!("urn:&amp;{}", "n".repeat(400_000));
+    let text = format!("<a xmlns=\"{name}\">{}</a>", "<b/>".repeat(50_000));
+    let tree = parse(&text);
+    let root = tree.root().expect("a root");
+    assert!(tree.problems().is_empty());
+    assert!(
+        root.elements().all(|child| {
+            child.namespace().map(str::as_ptr) == root.namespace().map(str::as_ptr)
+        })
     );
 }

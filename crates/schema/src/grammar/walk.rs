@@ -9,6 +9,7 @@ use xml_tree::{Attribute, Element};
 use super::node::find_attribute;
 use super::{AttributeSpec, ElementSpec, Presence};
 use crate::codes;
+use crate::findings::{Findings, quotable};
 use crate::suggest::did_you_mean;
 
 /// A kind of file: what its root must be.
@@ -23,7 +24,7 @@ pub(crate) fn check_root(
     document: &Document,
     file: FileId,
     root: &Element<'_>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> bool {
     let expected = document.root.name;
     if root.name() != expected {
@@ -58,7 +59,7 @@ pub(crate) fn check_root(
 struct Walk<'w> {
     file: FileId,
     namespace: Option<&'w str>,
-    findings: &'w mut Vec<Finding>,
+    findings: &'w mut Findings,
 }
 
 impl Walk<'_> {
@@ -131,7 +132,7 @@ impl Walk<'_> {
         let name = child.name();
         let span = child.name_span();
         if child.namespace() != self.namespace {
-            let namespace = child.namespace().unwrap_or_default();
+            let namespace = quotable(child.namespace().unwrap_or_default());
             let message =
                 format!("`{name}` is in the namespace `{namespace}`, not in that of its file");
             self.findings

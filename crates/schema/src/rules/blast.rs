@@ -5,8 +5,9 @@ use diagnostics::Finding;
 
 use crate::codes;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     let Some(discovery) = definition.topology_change_discovery else {
         return;
     };

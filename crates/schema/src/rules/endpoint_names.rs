@@ -1,12 +1,13 @@
 //! Endpoint names are unique in a role over all kinds: a role sees them in one dictionary.
 
-use diagnostics::Finding;
+use std::borrow::Cow;
 
 use super::{check_unique, shown};
 use crate::codes;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     for role in &definition.roles {
         let input = role
             .input_endpoints
@@ -23,7 +24,7 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Findi
             definition.file,
             codes::ENDPOINT_TWICE,
             names,
-            str::to_owned,
+            Cow::Borrowed,
             message,
             findings,
         );

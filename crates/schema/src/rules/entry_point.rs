@@ -9,11 +9,12 @@ use diagnostics::{Finding, Span};
 use super::shown;
 use crate::codes;
 use crate::csdef::{EntryPoint, ServiceDefinition, WorkerRole};
+use crate::findings::Findings;
 
 const ADVICE: &str = "give the role a program: `<ProgramEntryPoint commandLine=\"…\" \
                       setReadyOnProcessStart=\"true\" />` in `Runtime/EntryPoint`";
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     let mut error = |code, span: Span, message: String, help: &str| {
         findings.push(Finding::error(code, definition.file, span, message).help(help));
     };

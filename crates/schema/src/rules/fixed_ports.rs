@@ -7,8 +7,9 @@ use diagnostics::Finding;
 use super::shown;
 use crate::codes;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     let file = definition.file;
     for endpoint in definition
         .roles

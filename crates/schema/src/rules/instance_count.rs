@@ -5,8 +5,9 @@ use diagnostics::Finding;
 use super::shown;
 use crate::codes;
 use crate::cscfg::ServiceConfiguration;
+use crate::findings::Findings;
 
-pub(super) fn check(configuration: &ServiceConfiguration<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(configuration: &ServiceConfiguration<'_>, findings: &mut Findings) {
     for role in &configuration.roles {
         let Some(count) = role.instance_count.filter(|count| count.value < 1) else {
             continue;

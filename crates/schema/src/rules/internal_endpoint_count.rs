@@ -6,13 +6,14 @@ use diagnostics::Finding;
 use super::shown;
 use crate::codes;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
 /// Internal endpoints of one role that every tool of the platform took.
 ///
 /// Source: the WorkerRole schema page of 2011, text and comment.
 const MAX_OF_OLD_TOOLS: usize = 5;
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     for role in &definition.roles {
         let Some(sixth) = role.internal_endpoints.get(MAX_OF_OLD_TOOLS) else {
             continue;

@@ -6,6 +6,7 @@ use diagnostics::{Finding, Span};
 
 use crate::codes;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
 /// Roles of one deployment, those that approot does not run included.
 const MAX_ROLES: usize = 25;
@@ -13,7 +14,7 @@ const MAX_ROLES: usize = 25;
 /// Endpoints of one kind in one deployment.
 const MAX_ENDPOINTS: usize = 25;
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     let unsupported = definition.unsupported_roles.iter().map(|role| role.span);
     let roles: Vec<_> = definition
         .roles
@@ -37,7 +38,7 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Findi
     let mut limit = |mut spans: Vec<Span>, max: usize, what: &str| {
         spans.sort();
         if let Some(&extra) = spans.get(max) {
-            let message = format!("the service has {} {what}, more than {max}", spans.len());
+            let message = format!("the service has more than {max} {what}");
             let finding = Finding::error(codes::LIMIT, definition.file, extra, message);
             findings.push(finding.label(format!("number {}", max + 1)));
         }

@@ -5,10 +5,11 @@ use diagnostics::Finding;
 use super::shown;
 use crate::codes;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
 const CARRIED: &[&str] = &["http", "tcp"];
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     for role in &definition.roles {
         let input = role
             .input_endpoints

@@ -7,12 +7,13 @@ use diagnostics::Finding;
 use crate::codes;
 use crate::cscfg::ServiceConfiguration;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 use crate::suggest::did_you_mean;
 
 pub(super) fn check(
     definition: &ServiceDefinition<'_>,
     configuration: &ServiceConfiguration<'_>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     let unsupported = || {
         definition

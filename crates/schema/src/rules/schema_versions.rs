@@ -7,11 +7,12 @@ use diagnostics::Finding;
 use crate::codes;
 use crate::cscfg::ServiceConfiguration;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
 pub(super) fn check(
     definition: &ServiceDefinition<'_>,
     configuration: &ServiceConfiguration<'_>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     let versions = definition.schema_version.zip(configuration.schema_version);
     let Some((defined, configured)) = versions.filter(|(a, b)| a.value != b.value) else {

@@ -5,11 +5,12 @@ use diagnostics::Finding;
 use crate::codes;
 use crate::cscfg::ServiceConfiguration;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
 pub(super) fn check(
     definition: &ServiceDefinition<'_>,
     configuration: &ServiceConfiguration<'_>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     let names = definition.name.zip(configuration.service_name);
     let Some((defined, configured)) = names.filter(|(a, b)| a.value != b.value) else {

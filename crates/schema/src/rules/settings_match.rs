@@ -11,6 +11,7 @@ use super::shown;
 use crate::codes;
 use crate::cscfg::{Role, ServiceConfiguration};
 use crate::csdef::{ServiceDefinition, WorkerRole};
+use crate::findings::Findings;
 use crate::suggest::did_you_mean;
 
 const PLUGINS: &str = "Microsoft.WindowsAzure.Plugins.";
@@ -18,7 +19,7 @@ const PLUGINS: &str = "Microsoft.WindowsAzure.Plugins.";
 pub(super) fn check(
     definition: &ServiceDefinition<'_>,
     configuration: &ServiceConfiguration<'_>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     // From the back, so that the first of two roles of one name is the one that stays.
     let configured: HashMap<_, _> = configuration
@@ -39,7 +40,7 @@ fn check_role(
     role: &WorkerRole<'_>,
     configuration: &ServiceConfiguration<'_>,
     configured: &Role<'_>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     let names = || {
         configured
@@ -47,6 +48,11 @@ fn check_role(
             .iter()
             .filter_map(|setting| setting.name)
     };
+    let declared_in_order = role.settings.iter().map(|name| name.value);
+    if declared_in_order.eq(names().map(|name| name.value)) {
+        // As tools write the two files; a full service has thousands of settings.
+        return;
+    }
     let valued: HashSet<_> = names().map(|name| name.value).collect();
     let declared: HashSet<_> = role.settings.iter().map(|name| name.value).collect();
     for name in role

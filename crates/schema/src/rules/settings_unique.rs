@@ -1,13 +1,14 @@
 //! A role has each setting once, in the definition as in the configuration.
 
-use diagnostics::Finding;
+use std::borrow::Cow;
 
 use super::{check_unique, shown};
 use crate::codes;
 use crate::cscfg::ServiceConfiguration;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
-pub(super) fn check_definition(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check_definition(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     for role in &definition.roles {
         let message =
             |name: &str| format!("role {} declares setting `{name}` twice", shown(role.name));
@@ -16,7 +17,7 @@ pub(super) fn check_definition(definition: &ServiceDefinition<'_>, findings: &mu
             definition.file,
             codes::SETTING_TWICE,
             names,
-            str::to_owned,
+            Cow::Borrowed,
             message,
             findings,
         );
@@ -25,7 +26,7 @@ pub(super) fn check_definition(definition: &ServiceDefinition<'_>, findings: &mu
 
 pub(super) fn check_configuration(
     configuration: &ServiceConfiguration<'_>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     for role in &configuration.roles {
         let message = |name: &str| format!("role {} sets `{name}` twice", shown(role.name));
@@ -34,7 +35,7 @@ pub(super) fn check_configuration(
             configuration.file,
             codes::SETTING_TWICE,
             names,
-            str::to_owned,
+            Cow::Borrowed,
             message,
             findings,
         );

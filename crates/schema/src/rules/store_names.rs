@@ -1,12 +1,13 @@
 //! Local stores of a role have different names, the old direct one included: they name folders.
 
-use diagnostics::Finding;
+use std::borrow::Cow;
 
 use super::{check_unique, shown};
 use crate::codes;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     for role in &definition.roles {
         let message =
             |name: &str| format!("role {} has two local stores `{name}`", shown(role.name));
@@ -20,7 +21,7 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Findi
             definition.file,
             codes::STORE_TWICE,
             names,
-            str::to_owned,
+            Cow::Borrowed,
             message,
             findings,
         );

@@ -5,8 +5,9 @@ use diagnostics::Finding;
 use super::shown;
 use crate::codes;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     for role in &definition.unsupported_roles {
         let name = shown(role.name);
         let (message, help) = match role.kind {

@@ -4,13 +4,14 @@ use diagnostics::Finding;
 
 use crate::codes;
 use crate::csdef::ServiceDefinition;
+use crate::findings::Findings;
 
 /// Upgrade domains of one deployment.
 ///
 /// Source: `upgradeDomainCount` in the service definition schema's documentation.
 const MAX_UPGRADE_DOMAINS: u32 = 20;
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     let count = definition.upgrade_domain_count;
     let Some(count) = count.filter(|count| count.value > MAX_UPGRADE_DOMAINS) else {
         return;

@@ -5,8 +5,9 @@ use diagnostics::Finding;
 use super::shown;
 use crate::codes;
 use crate::csdef::{ServiceDefinition, Variable, WorkerRole};
+use crate::findings::Findings;
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     for variable in definition.roles.iter().flat_map(of_role) {
         let name = shown(variable.name);
         let finding =

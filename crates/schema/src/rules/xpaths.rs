@@ -7,12 +7,13 @@ use diagnostics::{FileId, Finding, Span};
 use super::{shown, variables};
 use crate::codes;
 use crate::csdef::{ServiceDefinition, WorkerRole};
+use crate::findings::Findings;
 use crate::model::RoleInstanceValue;
 use crate::spanned::Spanned;
 use crate::suggest::did_you_mean;
 use crate::xpath::{self, XPath, XPathError};
 
-pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     for role in &definition.roles {
         let elements =
             variables::of_role(role).filter_map(|variable| variable.role_instance_value.as_ref());
