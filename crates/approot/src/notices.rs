@@ -1,6 +1,6 @@
 //! What a running deployment has to say, on its terminal.
 //!
-//! This runs inside the fabric, so it never fails: see [`print`].
+//! This runs inside the fabric, so it never fails: see [`mod@print`].
 
 use std::cell::RefCell;
 
