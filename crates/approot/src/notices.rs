@@ -38,7 +38,6 @@ impl Notices {
     /// What to say of `notice`, whole lines or nothing.
     fn text(&self, notice: &Notice) -> String {
         let over = match notice {
-            Notice::Step(text) => return format!("{text}\n"),
             Notice::Limitation(text) => return self.hold(text),
             Notice::AttemptEnded { instance, cause } => return format!("{instance}: {cause}\n"),
             Notice::Started(status) => self.started(status),

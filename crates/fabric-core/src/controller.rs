@@ -95,11 +95,9 @@ impl Controller {
     /// What is known of an instance; `None` for one that the plan does not have.
     pub fn member(&self, instance: &InstanceId) -> Option<MemberView> {
         let member = self.members.get(instance)?;
-        let has_host = member.host == Host::Present;
         Some(MemberView {
             report: member.report.clone(),
             recycles: member.recycles(),
-            has_host,
         })
     }
 

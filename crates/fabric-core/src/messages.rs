@@ -90,6 +90,4 @@ pub struct MemberView {
     pub report: Option<Report>,
     /// How often a program of this deployment's instance was started again.
     pub recycles: u64,
-    /// Whether a host answers for it.
-    pub has_host: bool,
 }

@@ -8,8 +8,6 @@ use crate::status::Status;
 /// News for people.
 #[derive(Debug)]
 pub enum Notice {
-    /// A step of the start that takes a moment.
-    Step(String),
     /// Something that this machine or this version does not give, said once.
     Limitation(String),
     /// Every instance is Ready.

@@ -27,6 +27,9 @@ const FABRIC_LIMIT: Duration = Duration::from_secs(30);
 /// How long processes of an earlier host get to go after SIGKILL.
 const LEFT_OVER_LIMIT: Duration = Duration::from_secs(10);
 
+/// Between two looks for processes of an earlier host, each of which reads all of /proc.
+const LEFT_OVER_PAUSE: Duration = Duration::from_millis(2);
+
 /// Events on their way to the state machine. They are taken faster than processes can end or clients connect;
 /// who finds the queue full waits.
 const EVENTS: usize = 256;
@@ -145,7 +148,7 @@ async fn begin(assignment: &Assignment, generation: u64) -> Result<(), HostError
         for pid in left {
             let _ = kill_process(pid, Signal::KILL);
         }
-        sleep(Duration::from_millis(2)).await;
+        sleep(LEFT_OVER_PAUSE).await;
     }
 }
 

@@ -37,6 +37,9 @@ use crate::error::HostError;
 /// How long a client may take to write its document.
 const DOCUMENT_LIMIT: Duration = Duration::from_secs(10);
 
+/// After a connection that could not be accepted: long enough not to spin, short against what clients wait.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
 /// The largest notification, in bytes. systemd allows as much; ours are a line or two.
 const NOTIFICATION_BYTES_MAX: usize = 4096;
 
@@ -221,7 +224,7 @@ where
                     drop(tokio::task::spawn_local(connection(stream, shared.clone())))
                 }
                 // Out of descriptors, most likely: wait for some to come free instead of spinning.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
     });

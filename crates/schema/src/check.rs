@@ -94,17 +94,6 @@ pub fn check_configuration(sources: &Sources, configuration: FileId) -> Vec<Find
     findings.into_list()
 }
 
-/// The service's name, from as much of a definition as can be read; nothing else is checked.
-pub fn service_name(sources: &Sources, definition: FileId) -> Option<String> {
-    let tree = xml_tree::parse(sources.file(definition).text());
-    let root = tree
-        .root()
-        .filter(|root| root.name() == DEFINITION.root.name)?;
-    csdef::lower(definition, root)
-        .name
-        .map(|name| name.value.to_owned())
-}
-
 fn parse<'s>(sources: &'s Sources, file: FileId, findings: &mut Findings) -> Tree<'s> {
     let tree = xml_tree::parse(sources.file(file).text());
     findings.extend(tree.problems().iter().map(|problem| finding(file, problem)));

@@ -28,9 +28,7 @@ mod spanned;
 mod suggest;
 mod xpath;
 
-pub use check::{
-    Checked, CheckedDefinition, check, check_configuration, check_definition, service_name,
-};
+pub use check::{Checked, CheckedDefinition, check, check_configuration, check_definition};
 pub use load::load;
 pub use model::{
     Content, Definition, ExecutionContext, InputEndpoint, InternalEndpoint, LocalResource,

@@ -213,23 +213,6 @@ fn setting_names_are_compared_letter_by_letter() {
 }
 
 #[test]
-fn the_name_of_a_service_is_read_from_as_much_as_there_is() {
-    let name = |text: &str| {
-        let mut sources = Sources::new();
-        let file = sources.add("a.csdef", text);
-        schema::service_name(&sources, file)
-    };
-    assert_eq!(name(&definition("", "")).as_deref(), Some("S"));
-    assert_eq!(
-        name("<ServiceDefinition name=\"S\"><WorkerRole").as_deref(),
-        Some("S")
-    );
-    assert_eq!(name("<ServiceDefinition name=\"1\" />"), None);
-    assert_eq!(name("<Other name=\"S\" />"), None);
-    assert_eq!(name(""), None);
-}
-
-#[test]
 fn at_most_a_thousand_findings_are_listed_errors_first() {
     let with = |n: usize| {
         definition(

@@ -381,7 +381,7 @@ fn a_start_that_crosses_the_end_is_none() {
     it.step(Event::HostEnded(id(0)));
     it.step(Event::HostEnded(id(0)));
     assert_eq!(it.step(Event::HostStarted(id(0))), [""; 0]);
-    assert!(!it.controller.member(&id(0)).unwrap().has_host);
+    assert_ne!(it.controller.members[&id(0)].host, Host::Present);
     assert_eq!(it.pass(Duration::from_secs(1)), ["spawn A_IN_0"]);
 }
 
