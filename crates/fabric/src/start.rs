@@ -151,13 +151,9 @@ fn check_programs(service: &Service, staged: &Staged) -> Result<(), FabricError>
             .iter()
             .map(|task| ("startup task", &task.command_line));
         for (what, command_line) in tasks.chain([("program", &role.entry_point.command_line)]) {
-            // A line that cannot be split is the planner's to refuse.
-            let words = plan::command_line::split(command_line).unwrap_or_default();
-            if let Some(word) = words.first()
-                && !names_a_variable(word)
-                && find(word, &approot).is_none()
-            {
-                return Err(no_program(&role.name, what, command_line, word));
+            let word = &command_line.words()[0];
+            if !names_a_variable(word) && find(word, &approot).is_none() {
+                return Err(no_program(&role.name, what, command_line.as_str(), word));
             }
         }
     }

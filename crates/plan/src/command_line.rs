@@ -1,76 +1,7 @@
-//! Command lines of startup tasks and entry points, as they were written for Windows.
+//! What the words of a command line mean: [`expand`] puts variables in, [`Program::resolve`] finds the file.
 //!
-//! [`split`] cuts a line into words, [`expand`] puts variables in, [`Program::resolve`] finds the file. Nothing
-//! here touches a disk: whether a file exists is asked of a closure.
-//!
-//! Not understood yet: shell operators (`setup.cmd > log.txt`). Such a line is refused rather than run wrong.
-
-use std::fmt;
-
-/// Why a command line cannot be run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CommandLineError {
-    /// There is nothing in it.
-    Empty,
-    /// A quotation mark is never closed.
-    OpenQuote,
-    /// An operator of a shell stands outside quotation marks.
-    Operator(char),
-}
-
-impl fmt::Display for CommandLineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CommandLineError::Empty => write!(f, "it is empty"),
-            CommandLineError::OpenQuote => write!(f, "a quotation mark is never closed"),
-            CommandLineError::Operator(operator) => {
-                write!(
-                    f,
-                    "the shell operator `{operator}` is not understood yet; put the line into a script"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for CommandLineError {}
-
-/// Splits at white space outside double quotes. In the first word, and in later ones that begin with `.\` or
-/// `..\`, a backslash is a separator of paths.
-///
-/// # Errors
-/// See [`CommandLineError`].
-pub fn split(line: &str) -> Result<Vec<String>, CommandLineError> {
-    let mut words: Vec<String> = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quoted = false;
-    for character in line.chars() {
-        match character {
-            '"' => {
-                quoted = !quoted;
-                word.get_or_insert_default();
-            }
-            '<' | '>' | '|' | '&' if !quoted => return Err(CommandLineError::Operator(character)),
-            c if c.is_whitespace() && !quoted => words.extend(word.take()),
-            c => word.get_or_insert_default().push(c),
-        }
-    }
-    if quoted {
-        return Err(CommandLineError::OpenQuote);
-    }
-    words.extend(word);
-    let Some((first, rest)) = words.split_first_mut() else {
-        return Err(CommandLineError::Empty);
-    };
-    *first = first.replace('\\', "/");
-    for word in rest
-        .iter_mut()
-        .filter(|word| word.starts_with(".\\") || word.starts_with("..\\"))
-    {
-        *word = word.replace('\\', "/");
-    }
-    Ok(words)
-}
+//! Nothing here touches a disk: whether a file exists is asked of a closure. Lines are cut into words by
+//! [`schema::CommandLine`].
 
 /// Replaces `%NAME%` and `${NAME}` by what `lookup` knows; what it does not know stays as written. Whether the
 /// case of a name matters is up to `lookup`; on Windows it did not.
@@ -163,37 +94,6 @@ impl Program {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(line: &str, expected: Result<&[&str], CommandLineError>) {
-        let words = split(line);
-        let words: Result<Vec<&str>, _> = words
-            .as_ref()
-            .map(|w| w.iter().map(String::as_str).collect())
-            .map_err(Clone::clone);
-        assert_eq!(words, expected.map(<[_]>::to_vec), "{line}");
-    }
-
-    #[test]
-    fn lines_are_split_as_windows_did() {
-        check("echo-worker", Ok(&["echo-worker"]));
-        check(
-            r"  bin\ps.cmd   LaunchWorker.ps1 ",
-            Ok(&["bin/ps.cmd", "LaunchWorker.ps1"]),
-        );
-        check(
-            r"node.cmd .\server.js C:\data",
-            Ok(&["node.cmd", "./server.js", r"C:\data"]),
-        );
-        check(
-            r#""my program" "a b"c "" d"#,
-            Ok(&["my program", "a bc", "", "d"]),
-        );
-        check(" \t", Err(CommandLineError::Empty));
-        check(r#"run "a"#, Err(CommandLineError::OpenQuote));
-        check("setup.cmd > log.txt", Err(CommandLineError::Operator('>')));
-        check(r#"say "a > b""#, Ok(&["say", "a > b"]));
-    }
 
     #[test]
     fn variables_are_expanded_and_unknown_ones_stay() {

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::command_line::CommandLineError;
-
 /// A service that cannot be planned with the options given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlanError {
@@ -25,15 +23,6 @@ pub enum PlanError {
         wanted: usize,
         /// How many addresses are left.
         available: usize,
-    },
-    /// A `commandLine` that cannot be split into words.
-    CommandLine {
-        /// The role.
-        role: String,
-        /// The command line as it was declared.
-        command_line: String,
-        /// What is wrong with it.
-        error: CommandLineError,
     },
     /// No listen address was given.
     NoListenAddress,
@@ -57,27 +46,9 @@ impl fmt::Display for PlanError {
                 f,
                 "the deployment has {wanted} instances, and its block of loopback addresses has room for {available}"
             ),
-            PlanError::CommandLine {
-                role, command_line, ..
-            } => {
-                write!(
-                    f,
-                    "role `{role}` has a command line that cannot be run: `{command_line}`"
-                )
-            }
             PlanError::NoListenAddress => write!(f, "no address to listen on was given"),
         }
     }
 }
 
-impl std::error::Error for PlanError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            PlanError::CommandLine { error, .. } => Some(error),
-            PlanError::UnknownRole { .. }
-            | PlanError::NoInstances { .. }
-            | PlanError::TooManyInstances { .. }
-            | PlanError::NoListenAddress => None,
-        }
-    }
-}
+impl std::error::Error for PlanError {}

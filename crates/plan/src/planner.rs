@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use schema::{PortSpecifier, RoleConfiguration, RoleDefinition, Service};
+use schema::{
+    CommandLine, InternalPorts, PortSpecifier, RoleConfiguration, RoleDefinition, Service,
+};
 
-use crate::command_line;
 use crate::deployment::{
     Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan, InstanceView,
     LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, Slot, TaskPlan, TaskType,
@@ -91,7 +92,7 @@ pub fn plan(service: &Service, options: &Options) -> Result<DeploymentPlan, Plan
                     addresses.next().expect("one was counted for each instance"),
                 )
             })
-            .collect::<Result<_, _>>()?;
+            .collect();
         roles.push(RolePlan {
             name: role.name.clone(),
             instances,
@@ -221,7 +222,7 @@ struct RolePlanner<'a> {
 }
 
 impl RolePlanner<'_> {
-    fn instance(&self, index: u32, address: Ipv4Addr) -> Result<InstancePlan, PlanError> {
+    fn instance(&self, index: u32, address: Ipv4Addr) -> InstancePlan {
         let id = InstanceId::new(&self.role.name, index);
         let paths = self.paths(&id);
         let mut instance = InstancePlan {
@@ -236,15 +237,15 @@ impl RolePlanner<'_> {
             local_resources: self.local_resources(&paths.root),
             package_digest: self.options.package.digest.clone(),
             startup_tasks: Vec::new(),
-            entry_point: self.command(&self.role.entry_point.command_line)?,
+            entry_point: command(&self.role.entry_point.command_line),
             ready_on_process_start: self.role.entry_point.set_ready_on_process_start,
             topology: Vec::new(),
             id,
             paths,
         };
-        instance.startup_tasks = self.startup_tasks(&instance)?;
+        instance.startup_tasks = self.startup_tasks(&instance);
         instance.entry_point.environment = environment(&instance, &self.role.environment);
-        Ok(instance)
+        instance
     }
 
     fn paths(&self, id: &InstanceId) -> Paths {
@@ -303,18 +304,21 @@ impl RolePlanner<'_> {
                     name: endpoint.name.clone(),
                     kind: EndpointKind::Internal,
                     protocol: endpoint.protocol.to_string(),
-                    address: SocketAddr::new(address.into(), ports.choose(endpoint.port)),
+                    address: SocketAddr::new(
+                        address.into(),
+                        ports.choose_internal(&endpoint.ports),
+                    ),
                     public: None,
                 }),
         );
         endpoints
     }
 
-    fn startup_tasks(&self, instance: &InstancePlan) -> Result<Vec<TaskPlan>, PlanError> {
+    fn startup_tasks(&self, instance: &InstancePlan) -> Vec<TaskPlan> {
         let tasks = self.role.startup_tasks.iter();
         tasks
             .map(|task| {
-                let mut command = self.command(&task.command_line)?;
+                let mut command = command(&task.command_line);
                 // A task sees its own variables, not those of Runtime.
                 command.environment = environment(instance, &task.environment);
                 let task_type = match task.task_type {
@@ -322,28 +326,24 @@ impl RolePlanner<'_> {
                     schema::TaskType::Foreground => TaskType::Foreground,
                     schema::TaskType::Background => TaskType::Background,
                 };
-                Ok(TaskPlan { task_type, command })
+                TaskPlan { task_type, command }
             })
             .collect()
     }
+}
 
-    fn command(&self, line: &str) -> Result<Command, PlanError> {
-        let words = command_line::split(line).map_err(|error| PlanError::CommandLine {
-            role: self.role.name.clone(),
-            command_line: line.to_owned(),
-            error,
-        })?;
-        Ok(Command {
-            command_line: line.to_owned(),
-            words,
-            environment: Vec::new(),
-        })
+fn command(line: &CommandLine) -> Command {
+    Command {
+        command_line: line.as_str().to_owned(),
+        words: line.words().to_vec(),
+        environment: Vec::new(),
     }
 }
 
 /// Gives ports where the definition leaves the choice, past those that it fixes.
 struct PortChooser {
-    fixed: BTreeSet<u16>,
+    /// Those that the definition fixes, and those that were chosen from ranges.
+    taken: BTreeSet<u16>,
     next: u16,
 }
 
@@ -352,16 +352,37 @@ impl PortChooser {
         let inputs = role
             .input_endpoints
             .iter()
-            .map(|endpoint| endpoint.local_port);
-        let ports = inputs.chain(role.internal_endpoints.iter().map(|endpoint| endpoint.port));
-        let fixed = ports.filter_map(|port| match port {
-            PortSpecifier::Fixed(port) => Some(port),
-            PortSpecifier::Any => None,
-        });
+            .filter_map(|endpoint| match endpoint.local_port {
+                PortSpecifier::Fixed(port) => Some(port),
+                PortSpecifier::Any => None,
+            });
+        // A range of one port leaves no choice either.
+        let internal = role
+            .internal_endpoints
+            .iter()
+            .filter_map(|endpoint| match &endpoint.ports {
+                InternalPorts::OneOf(ranges) if ranges.len() == 1 => Some(&ranges[0]),
+                InternalPorts::OneOf(_) | InternalPorts::Any => None,
+            })
+            .filter(|range| range.start() == range.end())
+            .map(|range| *range.start());
         PortChooser {
-            fixed: fixed.collect(),
+            taken: inputs.chain(internal).collect(),
             next: CHOSEN_PORT_FIRST,
         }
+    }
+
+    /// A port of the ranges that no other endpoint of the role has; the first port where all are had: two
+    /// endpoints may name one port on purpose, as `tcp` and `udp` do.
+    fn choose_internal(&mut self, ports: &InternalPorts) -> u16 {
+        let InternalPorts::OneOf(ranges) = ports else {
+            return self.choose(PortSpecifier::Any);
+        };
+        let mut all = ranges.iter().cloned().flatten();
+        let free = all.find(|port| !self.taken.contains(port));
+        let port = free.unwrap_or_else(|| *ranges[0].start());
+        self.taken.insert(port);
+        port
     }
 
     fn choose(&mut self, port: PortSpecifier) -> u16 {
@@ -369,7 +390,7 @@ impl PortChooser {
             PortSpecifier::Fixed(port) => port,
             PortSpecifier::Any => {
                 // At most 50 endpoints a role are fixed, so a free port follows soon.
-                while self.fixed.contains(&self.next) {
+                while self.taken.contains(&self.next) {
                     self.next += 1;
                 }
                 self.next += 1;

@@ -8,9 +8,9 @@ use diagnostics::CodeEntry;
 diagnostics::codes! {
     UNREADABLE = "AR0001": "the file cannot be read"; "check its name and who may read it".
     NOT_TEXT = "AR0002": "the file is neither UTF-8 nor UTF-16"; "save it as UTF-8".
-    UNKNOWN_ELEMENT = "AR0101": "an element is unknown where it stands, or not understood yet";
+    UNKNOWN_ELEMENT = "AR0101": "an element is unknown where it stands";
         "check its spelling and its place; it has no effect".
-    UNKNOWN_ATTRIBUTE = "AR0102": "an attribute is unknown where it stands, or not understood yet";
+    UNKNOWN_ATTRIBUTE = "AR0102": "an attribute is unknown where it stands";
         "check its spelling; it has no effect".
     NAMESPACE = "AR0103": "an element is not in the namespace of its kind of file";
         "give the root element the `xmlns` of the schema".
@@ -63,6 +63,9 @@ diagnostics::codes! {
         "delete the attribute".
     STRAY_TEXT = "AR0136": "text stands in an element that takes none"; "delete it".
     MORE_FINDINGS = "AR0137": "there are more findings than are listed"; "mend the listed ones and check again".
+    NOT_YET = "AR0138": "the file asks for something that approot does not do yet"; "do what the message advises until it does".
+    NO_MEANING = "AR0139": "the file asks for something that exists on the platform only"; "do what the message advises instead".
+    COMMAND_LINE = "AR0140": "a command line cannot be cut into words, or has a shell operator"; "close its quotes, or put it into a script".
 }
 
 /// Every code that a service file can lead to: those of XML, then those of this crate.

@@ -18,6 +18,8 @@ pub(crate) struct ServiceConfiguration<'t> {
     pub(crate) service_name: Option<Spanned<&'t str>>,
     pub(crate) schema_version: Option<Spanned<&'t str>>,
     pub(crate) roles: Vec<Role<'t>>,
+    /// `NetworkConfiguration`; the empty one where there is none.
+    pub(crate) network: NetworkConfiguration<'t>,
 }
 
 /// `Role`.
@@ -27,6 +29,7 @@ pub(crate) struct Role<'t> {
     pub(crate) name: Option<Spanned<&'t str>>,
     pub(crate) instance_count: Option<Spanned<i32>>,
     pub(crate) settings: Vec<Setting<'t>>,
+    pub(crate) certificates: Vec<Certificate<'t>>,
 }
 
 /// `Setting`.
@@ -34,6 +37,47 @@ pub(crate) struct Role<'t> {
 pub(crate) struct Setting<'t> {
     pub(crate) name: Option<Spanned<&'t str>>,
     pub(crate) value: Option<Spanned<&'t str>>,
+}
+
+/// `Certificate`.
+#[derive(Debug)]
+pub(crate) struct Certificate<'t> {
+    pub(crate) name: Option<Spanned<&'t str>>,
+    /// As written: with white space, in either case.
+    pub(crate) thumbprint: Option<Spanned<&'t str>>,
+}
+
+/// `NetworkConfiguration`.
+#[derive(Debug, Default)]
+pub(crate) struct NetworkConfiguration<'t> {
+    /// `VirtualNetworkSite/@name`.
+    pub(crate) virtual_network_site: Option<Spanned<&'t str>>,
+    /// `InstanceAddress/@roleName` and `NetworkSecurityGroupRef/@roleName`.
+    pub(crate) roles: Vec<Spanned<&'t str>>,
+    pub(crate) access_controls: Vec<AccessControl<'t>>,
+    pub(crate) endpoint_acls: Vec<EndpointAcl<'t>>,
+    /// `LoadBalancer/@name`.
+    pub(crate) load_balancers: Vec<Spanned<&'t str>>,
+}
+
+/// `AccessControl`.
+#[derive(Debug)]
+pub(crate) struct AccessControl<'t> {
+    pub(crate) name: Option<Spanned<&'t str>>,
+    /// `Rule/@order`.
+    pub(crate) orders: Vec<Spanned<u16>>,
+}
+
+/// `EndpointAcl`.
+#[derive(Debug)]
+pub(crate) struct EndpointAcl<'t> {
+    pub(crate) span: Span,
+    pub(crate) role: Option<Spanned<&'t str>>,
+    /// In either of its spellings, `endPoint` before `endpoint`.
+    pub(crate) endpoint: Option<Spanned<&'t str>>,
+    /// Whether one of the two stands there, valid or not.
+    pub(crate) has_endpoint: bool,
+    pub(crate) access_control: Option<Spanned<&'t str>>,
 }
 
 /// Lowers the root element of a service configuration.
@@ -45,6 +89,10 @@ pub(crate) fn lower<'t>(file: FileId, root: &'t Element<'t>) -> ServiceConfigura
         service_name: node.text("serviceName"),
         schema_version: node.text("schemaVersion"),
         roles: node.children("Role").map(role).collect(),
+        network: node
+            .child("NetworkConfiguration")
+            .map(network_configuration)
+            .unwrap_or_default(),
     }
 }
 
@@ -62,5 +110,58 @@ fn role(node: Node<'_>) -> Role<'_> {
                 value: setting.text("value"),
             })
             .collect(),
+        certificates: node
+            .grouped("Certificates", "Certificate")
+            .map(|certificate| Certificate {
+                name: certificate.text("name"),
+                thumbprint: certificate.text("thumbprint"),
+            })
+            .collect(),
+    }
+}
+
+fn network_configuration(node: Node<'_>) -> NetworkConfiguration<'_> {
+    let addresses = node.grouped("AddressAssignments", "InstanceAddress");
+    let groups = node.grouped("NetworkSecurityGroupRefs", "NetworkSecurityGroupRef");
+    NetworkConfiguration {
+        virtual_network_site: node
+            .child("VirtualNetworkSite")
+            .and_then(|site| site.text("name")),
+        roles: addresses
+            .chain(groups)
+            .filter_map(|of_role| of_role.text("roleName"))
+            .collect(),
+        access_controls: node
+            .grouped("AccessControls", "AccessControl")
+            .map(access_control)
+            .collect(),
+        endpoint_acls: node
+            .grouped("EndpointAcls", "EndpointAcl")
+            .map(endpoint_acl)
+            .collect(),
+        load_balancers: node
+            .grouped("LoadBalancers", "LoadBalancer")
+            .filter_map(|balancer| balancer.text("name"))
+            .collect(),
+    }
+}
+
+fn access_control(node: Node<'_>) -> AccessControl<'_> {
+    AccessControl {
+        name: node.text("name"),
+        orders: node
+            .children("Rule")
+            .filter_map(|rule| rule.unsigned_short("order"))
+            .collect(),
+    }
+}
+
+fn endpoint_acl(node: Node<'_>) -> EndpointAcl<'_> {
+    EndpointAcl {
+        span: node.name_span(),
+        role: node.text("role"),
+        endpoint: node.text("endPoint").or_else(|| node.text("endpoint")),
+        has_endpoint: node.has("endPoint") || node.has("endpoint"),
+        access_control: node.text("accessControl"),
     }
 }

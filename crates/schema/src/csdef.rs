@@ -10,7 +10,7 @@ use crate::grammar::{Node, csdef};
 use crate::model::{ExecutionContext, PortSpecifier, TaskType};
 use crate::spanned::Spanned;
 
-/// Worker roles that are lowered.
+/// Roles that are lowered.
 ///
 /// Forty times as many as a deployment may have, so that a file with more has its error whatever stands in
 /// the others; a lowered role takes half a kilobyte, its text a dozen bytes.
@@ -25,43 +25,114 @@ pub(crate) struct ServiceDefinition<'t> {
     pub(crate) name: Option<Spanned<&'t str>>,
     pub(crate) upgrade_domain_count: Option<Spanned<u32>>,
     pub(crate) schema_version: Option<Spanned<&'t str>>,
-    pub(crate) topology_change_discovery: Option<Spanned<&'t str>>,
-    /// The first [`MAX_ROLES_READ`].
-    pub(crate) roles: Vec<WorkerRole<'t>>,
-    /// `WebRole` and `VirtualMachineRole`: only their names are read.
-    pub(crate) unsupported_roles: Vec<UnsupportedRole<'t>>,
+    pub(crate) load_balancer_probes: Vec<LoadBalancerProbe<'t>>,
+    /// The first [`MAX_ROLES_READ`] of every kind, in the order of the file.
+    pub(crate) roles: Vec<Role<'t>>,
+    /// Where each `NetworkTrafficRules` stands.
+    pub(crate) network_traffic_rules: Vec<Span>,
+    /// The rules of all of them.
+    pub(crate) traffic_rules: Vec<TrafficRule<'t>>,
 }
 
-/// A role that approot does not run.
+impl<'t> ServiceDefinition<'t> {
+    /// The roles that approot runs.
+    pub(crate) fn worker_roles(&self) -> impl Iterator<Item = &Role<'t>> {
+        self.roles
+            .iter()
+            .filter(|role| role.kind == RoleKind::Worker)
+    }
+}
+
+/// `LoadBalancerProbe`.
 #[derive(Debug)]
-pub(crate) struct UnsupportedRole<'t> {
-    /// `WebRole` or `VirtualMachineRole`.
-    pub(crate) kind: &'t str,
+pub(crate) struct LoadBalancerProbe<'t> {
     pub(crate) span: Span,
     pub(crate) name: Option<Spanned<&'t str>>,
+    pub(crate) protocol: Option<Spanned<&'t str>>,
+    pub(crate) path: Option<Spanned<&'t str>>,
+    pub(crate) interval_seconds: Option<Spanned<i32>>,
+    pub(crate) timeout_seconds: Option<Spanned<i32>>,
 }
 
-/// `WorkerRole`.
+/// `OnlyAllowTrafficTo`.
 #[derive(Debug)]
-pub(crate) struct WorkerRole<'t> {
+pub(crate) struct TrafficRule<'t> {
+    pub(crate) span: Span,
+    pub(crate) destinations: Vec<RoleEndpoint<'t>>,
+    /// Where `AllowAllTraffic` stands.
+    pub(crate) allow_all_traffic: Option<Span>,
+    /// Where `WhenSource` stands.
+    pub(crate) when_source: Option<Span>,
+    /// The names of `WhenSource/FromRole`.
+    pub(crate) from_roles: Vec<Spanned<&'t str>>,
+}
+
+/// `RoleEndpoint`.
+#[derive(Debug)]
+pub(crate) struct RoleEndpoint<'t> {
+    pub(crate) role: Option<Spanned<&'t str>>,
+    pub(crate) endpoint: Option<Spanned<&'t str>>,
+}
+
+/// What kind of role it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RoleKind {
+    /// `WorkerRole`, the only one that approot runs.
+    Worker,
+    /// `WebRole`.
+    Web,
+    /// `VirtualMachineRole`, of which only the name is read.
+    VirtualMachine,
+}
+
+/// A role of any kind.
+#[derive(Debug)]
+pub(crate) struct Role<'t> {
+    pub(crate) kind: RoleKind,
     pub(crate) span: Span,
     pub(crate) name: Option<Spanned<&'t str>>,
     pub(crate) vmsize: Option<Spanned<&'t str>>,
-    pub(crate) enable_native_code_execution: Option<Spanned<bool>>,
+    pub(crate) certificates: Vec<Certificate<'t>>,
     pub(crate) settings: Vec<Spanned<&'t str>>,
     /// Those of `LocalResources` and the old direct one.
     pub(crate) local_resources: Vec<LocalStorage<'t>>,
+    /// Those of `Endpoints` and of a web role's old `InputEndpoints`.
     pub(crate) input_endpoints: Vec<InputEndpoint<'t>>,
+    /// Those of `Endpoints` and a web role's old direct one.
     pub(crate) internal_endpoints: Vec<InternalEndpoint<'t>>,
-    /// Names of `InstanceInputEndpoint`, which this version does not read further.
-    pub(crate) instance_input_endpoints: Vec<&'t str>,
-    /// `Imports/Import/@moduleName`: what these add is not run, but their settings are legal.
-    pub(crate) imports: Vec<&'t str>,
+    pub(crate) instance_input_endpoints: Vec<InstanceInputEndpoint<'t>>,
+    /// `Imports/Import/@moduleName`.
+    pub(crate) imports: Vec<Spanned<&'t str>>,
     pub(crate) execution_context: Option<Spanned<ExecutionContext>>,
     pub(crate) environment: Vec<Variable<'t>>,
     pub(crate) entry_point: Option<EntryPoint<'t>>,
     pub(crate) startup_tasks: Vec<Task<'t>>,
     pub(crate) contents: Vec<Content<'t>>,
+    /// `Binding/@endpointName` of a web role's sites.
+    pub(crate) bindings: Vec<Spanned<&'t str>>,
+}
+
+impl<'t> Role<'t> {
+    /// The names of the endpoints of every kind, in the order of the file.
+    pub(crate) fn endpoint_names(&self) -> Vec<Spanned<&'t str>> {
+        let input = self.input_endpoints.iter().map(|endpoint| endpoint.name);
+        let internal = self.internal_endpoints.iter().map(|endpoint| endpoint.name);
+        let instance = self
+            .instance_input_endpoints
+            .iter()
+            .map(|endpoint| endpoint.name);
+        let mut names: Vec<_> = input.chain(internal).chain(instance).flatten().collect();
+        names.sort_by_key(|name| name.span);
+        names
+    }
+}
+
+/// `Certificate`.
+#[derive(Debug)]
+pub(crate) struct Certificate<'t> {
+    pub(crate) span: Span,
+    pub(crate) name: Option<Spanned<&'t str>>,
+    pub(crate) store_name: Option<Spanned<&'t str>>,
 }
 
 /// `LocalStorage`.
@@ -80,6 +151,10 @@ pub(crate) struct InputEndpoint<'t> {
     pub(crate) protocol: Option<Spanned<&'t str>>,
     pub(crate) port: Option<Spanned<u16>>,
     pub(crate) local_port: Option<Spanned<PortSpecifier>>,
+    pub(crate) certificate: Option<Spanned<&'t str>>,
+    pub(crate) load_balancer_probe: Option<Spanned<&'t str>>,
+    pub(crate) load_balancer: Option<Spanned<&'t str>>,
+    pub(crate) idle_timeout_minutes: Option<Spanned<u32>>,
     pub(crate) ignore_role_instance_status: Option<Spanned<bool>>,
 }
 
@@ -90,7 +165,28 @@ pub(crate) struct InternalEndpoint<'t> {
     pub(crate) name: Option<Spanned<&'t str>>,
     pub(crate) protocol: Option<Spanned<&'t str>>,
     pub(crate) port: Option<Spanned<PortSpecifier>>,
-    pub(crate) fixed_ports: Vec<Spanned<u16>>,
+    /// `FixedPort` and `FixedPortRange`, in the order of the file.
+    pub(crate) fixed_ports: Vec<PortRange>,
+}
+
+/// `InstanceInputEndpoint`.
+#[derive(Debug)]
+pub(crate) struct InstanceInputEndpoint<'t> {
+    pub(crate) span: Span,
+    pub(crate) name: Option<Spanned<&'t str>>,
+    pub(crate) protocol: Option<Spanned<&'t str>>,
+    pub(crate) local_port: Option<Spanned<u16>>,
+    pub(crate) idle_timeout_minutes: Option<Spanned<u32>>,
+    /// `AllocatePublicPortFrom/FixedPortRange`.
+    pub(crate) public_ports: Option<PortRange>,
+}
+
+/// `FixedPortRange`, or a `FixedPort` as the range of one port that it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortRange {
+    pub(crate) span: Span,
+    pub(crate) min: Spanned<u16>,
+    pub(crate) max: Spanned<u16>,
 }
 
 /// `Variable`.
@@ -155,45 +251,76 @@ const TASK_TYPES: &[(&str, TaskType)] = &[
 /// Lowers the root element of a service definition.
 pub(crate) fn lower<'t>(file: FileId, root: &'t Element<'t>) -> ServiceDefinition<'t> {
     let node = Node::new(root, &csdef::SERVICE_DEFINITION);
+    let probes = node.grouped("LoadBalancerProbes", "LoadBalancerProbe");
+    let rules = || node.children("NetworkTrafficRules");
     ServiceDefinition {
         file,
         span: node.name_span(),
         name: node.text("name"),
-        upgrade_domain_count: node.positive_int("upgradeDomainCount"),
+        upgrade_domain_count: node.number("upgradeDomainCount"),
         schema_version: node.text("schemaVersion"),
-        topology_change_discovery: node.text("topologyChangeDiscovery"),
-        roles: node
-            .children("WorkerRole")
-            .take(MAX_ROLES_READ)
-            .map(worker_role)
+        load_balancer_probes: probes.map(load_balancer_probe).collect(),
+        roles: roles(node).take(MAX_ROLES_READ).collect(),
+        network_traffic_rules: rules().map(Node::name_span).collect(),
+        traffic_rules: rules()
+            .flat_map(|rules| rules.children("OnlyAllowTrafficTo"))
+            .map(traffic_rule)
             .collect(),
-        unsupported_roles: root.elements().filter_map(unsupported_role).collect(),
     }
 }
 
-fn unsupported_role<'t>(element: &'t Element<'t>) -> Option<UnsupportedRole<'t>> {
-    let kinds = [&csdef::WEB_ROLE, &csdef::VM_ROLE];
-    let is_unsupported = kinds.iter().any(|kind| kind.name == element.name());
-    let name = element
-        .attributes()
-        .iter()
-        .find(|attribute| attribute.name() == "name");
-    is_unsupported.then(|| UnsupportedRole {
-        kind: element.name(),
-        span: element.name_span(),
-        name: name.map(|name| Spanned::new(name.value(), name.value_span())),
+fn load_balancer_probe(node: Node<'_>) -> LoadBalancerProbe<'_> {
+    LoadBalancerProbe {
+        span: node.name_span(),
+        name: node.text("name"),
+        protocol: node.text("protocol"),
+        path: node.text("path"),
+        interval_seconds: node.int("intervalInSeconds"),
+        timeout_seconds: node.int("timeoutInSeconds"),
+    }
+}
+
+fn traffic_rule(node: Node<'_>) -> TrafficRule<'_> {
+    let destinations = node.grouped("Destinations", "RoleEndpoint");
+    let from_roles = node.grouped("WhenSource", "FromRole");
+    TrafficRule {
+        span: node.name_span(),
+        destinations: destinations
+            .map(|endpoint| RoleEndpoint {
+                role: endpoint.text("roleName"),
+                endpoint: endpoint.text("endpointName"),
+            })
+            .collect(),
+        allow_all_traffic: node.child("AllowAllTraffic").map(Node::name_span),
+        when_source: node.child("WhenSource").map(Node::name_span),
+        from_roles: from_roles
+            .filter_map(|role| role.text("roleName"))
+            .collect(),
+    }
+}
+
+/// The roles of every kind, in the order of the file.
+fn roles(node: Node<'_>) -> impl Iterator<Item = Role<'_>> {
+    node.all_children().filter_map(|child| match child.name() {
+        "WorkerRole" => Some(role(child, RoleKind::Worker)),
+        "WebRole" => Some(web_role(child)),
+        "VirtualMachineRole" => Some(virtual_machine_role(child)),
+        _ => None,
     })
 }
 
-fn worker_role(node: Node<'_>) -> WorkerRole<'_> {
+fn role(node: Node<'_>, kind: RoleKind) -> Role<'_> {
     let stores = node.grouped("LocalResources", "LocalStorage");
     let runtime = node.child("Runtime");
-    let modules = node.unread("Imports").flat_map(Element::elements);
-    WorkerRole {
+    Role {
+        kind,
         span: node.name_span(),
         name: node.text("name"),
         vmsize: node.text("vmsize"),
-        enable_native_code_execution: node.boolean("enableNativeCodeExecution"),
+        certificates: node
+            .grouped("Certificates", "Certificate")
+            .map(certificate)
+            .collect(),
         settings: node
             .grouped("ConfigurationSettings", "Setting")
             .filter_map(|setting| setting.text("name"))
@@ -211,13 +338,12 @@ fn worker_role(node: Node<'_>) -> WorkerRole<'_> {
             .map(internal_endpoint)
             .collect(),
         instance_input_endpoints: node
-            .child("Endpoints")
-            .into_iter()
-            .flat_map(|endpoints| endpoints.unread("InstanceInputEndpoint"))
-            .filter_map(|endpoint| endpoint.attribute("name"))
+            .grouped("Endpoints", "InstanceInputEndpoint")
+            .map(instance_input_endpoint)
             .collect(),
-        imports: modules
-            .filter_map(|module| module.attribute("moduleName"))
+        imports: node
+            .grouped("Imports", "Import")
+            .filter_map(|module| module.text("moduleName"))
             .collect(),
         // Without a `Runtime` there is no element whose default could be asked for.
         execution_context: match runtime {
@@ -230,6 +356,53 @@ fn worker_role(node: Node<'_>) -> WorkerRole<'_> {
             .map(entry_point),
         startup_tasks: node.grouped("Startup", "Task").map(task).collect(),
         contents: node.grouped("Contents", "Content").map(content).collect(),
+        bindings: Vec::new(),
+    }
+}
+
+/// A web role: what a worker role has, its sites, and the endpoints of the form before sites.
+fn web_role(node: Node<'_>) -> Role<'_> {
+    let mut role = role(node, RoleKind::Web);
+    let old = node.grouped("InputEndpoints", "InputEndpoint");
+    role.input_endpoints.extend(old.map(input_endpoint));
+    role.internal_endpoints
+        .extend(node.child("InternalEndpoint").map(internal_endpoint));
+    let bindings = node
+        .grouped("Sites", "Site")
+        .flat_map(|site| site.grouped("Bindings", "Binding"));
+    role.bindings = bindings
+        .filter_map(|binding| binding.text("endpointName"))
+        .collect();
+    role
+}
+
+fn virtual_machine_role(node: Node<'_>) -> Role<'_> {
+    Role {
+        kind: RoleKind::VirtualMachine,
+        span: node.name_span(),
+        name: node.text("name"),
+        vmsize: None,
+        certificates: Vec::new(),
+        settings: Vec::new(),
+        local_resources: Vec::new(),
+        input_endpoints: Vec::new(),
+        internal_endpoints: Vec::new(),
+        instance_input_endpoints: Vec::new(),
+        imports: Vec::new(),
+        execution_context: None,
+        environment: Vec::new(),
+        entry_point: None,
+        startup_tasks: Vec::new(),
+        contents: Vec::new(),
+        bindings: Vec::new(),
+    }
+}
+
+fn certificate(node: Node<'_>) -> Certificate<'_> {
+    Certificate {
+        span: node.name_span(),
+        name: node.text("name"),
+        store_name: node.text("storeName"),
     }
 }
 
@@ -237,7 +410,7 @@ fn local_storage(node: Node<'_>) -> LocalStorage<'_> {
     LocalStorage {
         name: node.text("name"),
         clean_on_role_recycle: node.boolean("cleanOnRoleRecycle"),
-        size_mb: node.positive_int("sizeInMB"),
+        size_mb: node.number("sizeInMB"),
     }
 }
 
@@ -248,6 +421,10 @@ fn input_endpoint(node: Node<'_>) -> InputEndpoint<'_> {
         protocol: node.text("protocol"),
         port: node.port("port"),
         local_port: node.port_specifier("localPort"),
+        certificate: node.text("certificate"),
+        load_balancer_probe: node.text("loadBalancerProbe"),
+        load_balancer: node.text("loadBalancer"),
+        idle_timeout_minutes: node.number("idleTimeoutInMinutes"),
         ignore_role_instance_status: node.boolean("ignoreRoleInstanceStatus"),
     }
 }
@@ -258,11 +435,33 @@ fn internal_endpoint(node: Node<'_>) -> InternalEndpoint<'_> {
         name: node.text("name"),
         protocol: node.text("protocol"),
         port: node.port_specifier("port"),
-        fixed_ports: node
-            .children("FixedPort")
-            .filter_map(|child| child.port("port"))
-            .collect(),
+        fixed_ports: node.all_children().filter_map(port_range).collect(),
     }
+}
+
+fn instance_input_endpoint(node: Node<'_>) -> InstanceInputEndpoint<'_> {
+    InstanceInputEndpoint {
+        span: node.name_span(),
+        name: node.text("name"),
+        protocol: node.text("protocol"),
+        local_port: node.port("localPort"),
+        idle_timeout_minutes: node.number("idleTimeoutInMinutes"),
+        public_ports: node
+            .grouped("AllocatePublicPortFrom", "FixedPortRange")
+            .find_map(port_range),
+    }
+}
+
+fn port_range(node: Node<'_>) -> Option<PortRange> {
+    let (min, max) = match node.name() {
+        "FixedPort" => (node.port("port")?, node.port("port")?),
+        _ => (node.port("min")?, node.port("max")?),
+    };
+    Some(PortRange {
+        span: node.name_span(),
+        min,
+        max,
+    })
 }
 
 fn environment(node: Node<'_>) -> Vec<Variable<'_>> {

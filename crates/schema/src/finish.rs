@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 
+use crate::command_line::CommandLine;
 use crate::cscfg::ServiceConfiguration;
-use crate::csdef::{self, ServiceDefinition, WorkerRole};
+use crate::csdef::{self, Role, ServiceDefinition};
 use crate::model::{
-    Content, Definition, InputEndpoint, InternalEndpoint, LocalResource, PortSpecifier,
-    ProgramEntryPoint, Protocol, RoleConfiguration, RoleDefinition, Service, StartupTask, Variable,
-    VariableValue,
+    Content, Definition, InputEndpoint, InternalEndpoint, InternalPorts, LocalResource,
+    PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration, RoleDefinition, Service,
+    StartupTask, Variable, VariableValue,
 };
 use crate::xpath;
 
@@ -19,7 +20,7 @@ pub(crate) fn definition(definition: &ServiceDefinition<'_>) -> Option<Definitio
     Some(Definition {
         name: definition.name?.value.to_owned(),
         upgrade_domain_count: definition.upgrade_domain_count?.value,
-        roles: definition.roles.iter().map(role).collect::<Option<_>>()?,
+        roles: definition.worker_roles().map(role).collect::<Option<_>>()?,
     })
 }
 
@@ -29,8 +30,7 @@ pub(crate) fn service(
     configuration: &ServiceConfiguration<'_>,
 ) -> Option<Service> {
     let roles = definition
-        .roles
-        .iter()
+        .worker_roles()
         .map(|role| role_configuration(role, configuration));
     Some(Service {
         roles: roles.collect::<Option<_>>()?,
@@ -38,7 +38,7 @@ pub(crate) fn service(
     })
 }
 
-fn role(role: &WorkerRole<'_>) -> Option<RoleDefinition> {
+fn role(role: &Role<'_>) -> Option<RoleDefinition> {
     Some(RoleDefinition {
         name: role.name?.value.to_owned(),
         vmsize: role.vmsize?.value.to_owned(),
@@ -95,15 +95,22 @@ fn input_endpoint(endpoint: &csdef::InputEndpoint<'_>) -> Option<InputEndpoint> 
 }
 
 fn internal_endpoint(endpoint: &csdef::InternalEndpoint<'_>) -> Option<InternalEndpoint> {
-    let fixed = endpoint
-        .fixed_ports
-        .first()
-        .map(|port| PortSpecifier::Fixed(port.value));
-    let port = endpoint.port.map(|port| port.value).or(fixed);
+    let fixed = endpoint.fixed_ports.iter();
+    let mut ranges: Vec<_> = fixed
+        .map(|ports| ports.min.value..=ports.max.value)
+        .collect();
+    // A rule keeps the two ways of saying it apart.
+    if let Some(PortSpecifier::Fixed(port)) = endpoint.port.map(|port| port.value) {
+        ranges.push(port..=port);
+    }
     Some(InternalEndpoint {
         name: endpoint.name?.value.to_owned(),
         protocol: protocol(endpoint.protocol?.value)?,
-        port: port.unwrap_or(PortSpecifier::Any),
+        ports: if ranges.is_empty() {
+            InternalPorts::Any
+        } else {
+            InternalPorts::OneOf(ranges)
+        },
     })
 }
 
@@ -139,14 +146,14 @@ fn variable(variable: &csdef::Variable<'_>) -> Option<Variable> {
 
 fn entry_point(program: &csdef::ProgramEntryPoint<'_>) -> Option<ProgramEntryPoint> {
     Some(ProgramEntryPoint {
-        command_line: program.command_line?.value.to_owned(),
+        command_line: CommandLine::parse(program.command_line?.value).ok()?,
         set_ready_on_process_start: program.set_ready_on_process_start?.value,
     })
 }
 
 fn startup_task(task: &csdef::Task<'_>) -> Option<StartupTask> {
     Some(StartupTask {
-        command_line: task.command_line?.value.to_owned(),
+        command_line: CommandLine::parse(task.command_line?.value).ok()?,
         execution_context: task.execution_context?.value,
         task_type: task.task_type?.value,
         environment: environment(&task.environment)?,
@@ -163,7 +170,7 @@ fn content(content: &csdef::Content<'_>) -> Option<Content> {
 /// The role's part of the configuration: declared settings in the definition's order, then those that
 /// imports make legal, in the configuration's.
 fn role_configuration(
-    role: &WorkerRole<'_>,
+    role: &Role<'_>,
     configuration: &ServiceConfiguration<'_>,
 ) -> Option<RoleConfiguration> {
     let name = role.name?.value;

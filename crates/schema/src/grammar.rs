@@ -1,14 +1,15 @@
 //! The grammar of service files as tables, and one walk that checks any element against them.
 //!
 //! [`csdef`] and [`cscfg`] hold the tables: per element its attributes (type, presence, default), its
-//! children (how often), and what else the schema knows there but this version does not read. From the
-//! same tables come the findings of [`check_root`], suggestions for misspelt names, and the defaults that
-//! [`Node`] hands to lowering. Rules that look at more than one value are not here.
+//! children (how often), and what becomes of each ([`Fate`](fate::Fate)). From the same tables come the
+//! findings of [`check_root`], suggestions for misspelt names, the defaults that [`Node`] hands to
+//! lowering, and the verdicts of the ledger. Rules that look at more than one value are not here.
 //!
 //! Children may stand in any order: the schema says so for roles, and real files do it everywhere.
 
 pub(crate) mod cscfg;
 pub(crate) mod csdef;
+pub(crate) mod fate;
 mod node;
 mod walk;
 
@@ -16,6 +17,7 @@ pub(crate) use node::Node;
 pub(crate) use walk::{Document, check_root};
 
 use crate::lexical::Lexical;
+use fate::Fate;
 
 /// What the grammar says of one element.
 #[derive(Debug)]
@@ -23,23 +25,23 @@ pub(crate) struct ElementSpec {
     pub(crate) name: &'static str,
     pub(crate) attributes: &'static [AttributeSpec],
     pub(crate) children: &'static [ChildSpec],
-    /// Elements and attributes that the schema has here and this version does not read.
-    pub(crate) not_yet: &'static [&'static str],
     /// Spellings and places that are known to be wrong, with advice.
     pub(crate) known_mistakes: &'static [(&'static str, &'static str)],
     /// Nothing inside is looked at: a rule refuses the element as a whole.
     pub(crate) is_opaque: bool,
+    /// What becomes of an occurrence; a refusal includes everything inside.
+    pub(crate) fate: Fate,
 }
 
 impl ElementSpec {
-    const fn new(name: &'static str) -> ElementSpec {
+    const fn new(name: &'static str, fate: Fate) -> ElementSpec {
         ElementSpec {
             name,
             attributes: &[],
             children: &[],
-            not_yet: &[],
             known_mistakes: &[],
             is_opaque: false,
+            fate,
         }
     }
 
@@ -73,6 +75,8 @@ pub(crate) struct AttributeSpec {
     pub(crate) name: &'static str,
     pub(crate) lexical: Lexical,
     pub(crate) presence: Presence,
+    /// What becomes of an occurrence, where its element is not refused.
+    pub(crate) fate: Fate,
 }
 
 /// Whether an attribute must stand there.
@@ -84,19 +88,21 @@ pub(crate) enum Presence {
     Default(&'static str),
 }
 
-const fn required(name: &'static str, lexical: Lexical) -> AttributeSpec {
+const fn required(name: &'static str, lexical: Lexical, fate: Fate) -> AttributeSpec {
     AttributeSpec {
         name,
         lexical,
         presence: Presence::Required,
+        fate,
     }
 }
 
-const fn optional(name: &'static str, lexical: Lexical) -> AttributeSpec {
+const fn optional(name: &'static str, lexical: Lexical, fate: Fate) -> AttributeSpec {
     AttributeSpec {
         name,
         lexical,
         presence: Presence::Optional,
+        fate,
     }
 }
 
@@ -104,11 +110,13 @@ const fn with_default(
     name: &'static str,
     lexical: Lexical,
     default: &'static str,
+    fate: Fate,
 ) -> AttributeSpec {
     AttributeSpec {
         name,
         lexical,
         presence: Presence::Default(default),
+        fate,
     }
 }
 
@@ -134,6 +142,14 @@ const fn at_most_one(element: &'static ElementSpec) -> ChildSpec {
         element,
         min: 0,
         max: Some(1),
+    }
+}
+
+const fn at_least_one(element: &'static ElementSpec) -> ChildSpec {
+    ChildSpec {
+        element,
+        min: 1,
+        max: None,
     }
 }
 

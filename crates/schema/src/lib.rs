@@ -15,6 +15,7 @@
 
 mod check;
 pub mod codes;
+mod command_line;
 mod cscfg;
 mod csdef;
 mod findings;
@@ -29,9 +30,10 @@ mod suggest;
 mod xpath;
 
 pub use check::{Checked, CheckedDefinition, check, check_configuration, check_definition};
+pub use command_line::{CommandLine, CommandLineError};
 pub use load::load;
 pub use model::{
-    Content, Definition, ExecutionContext, InputEndpoint, InternalEndpoint, LocalResource,
-    PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration, RoleDefinition,
+    Content, Definition, ExecutionContext, InputEndpoint, InternalEndpoint, InternalPorts,
+    LocalResource, PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration, RoleDefinition,
     RoleInstanceValue, Service, StartupTask, TaskType, Variable, VariableValue,
 };

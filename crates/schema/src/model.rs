@@ -7,6 +7,9 @@
 //! [`Service`] is a [`Definition`] and one [`RoleConfiguration`] per role, in the definition's order.
 
 use std::fmt;
+use std::ops::RangeInclusive;
+
+use crate::command_line::CommandLine;
 
 /// A service definition together with one service configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,10 +91,20 @@ pub struct InputEndpoint {
 pub struct InternalEndpoint {
     /// `InternalEndpoint/@name`, unique among all endpoints of the role.
     pub name: String,
-    /// `InternalEndpoint/@protocol`; only `http` and `tcp` pass the checks of this version.
+    /// `InternalEndpoint/@protocol`; `http`, `tcp` and `udp` pass the checks of this version.
     pub protocol: Protocol,
-    /// `InternalEndpoint/@port` or `FixedPort/@port`; any port when neither is given.
-    pub port: PortSpecifier,
+    /// `InternalEndpoint/@port`, the ports of `FixedPort` and `FixedPortRange`, or any port.
+    pub ports: InternalPorts,
+}
+
+/// The ports of an [`InternalEndpoint`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InternalPorts {
+    /// Any free port.
+    Any,
+    /// One of these, all of which the instance may listen on: `FixedPort` and `FixedPortRange`, in document
+    /// order, never empty; a `port` is a range of one.
+    OneOf(Vec<RangeInclusive<u16>>),
 }
 
 /// A port that the file fixes, or one that the platform is to choose.
@@ -223,7 +236,7 @@ pub enum RoleInstanceValue {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramEntryPoint {
     /// `ProgramEntryPoint/@commandLine`: program and arguments, relative to the approot.
-    pub command_line: String,
+    pub command_line: CommandLine,
     /// `ProgramEntryPoint/@setReadyOnProcessStart`. True: Ready as soon as the process runs; false:
     /// when the program says so.
     pub set_ready_on_process_start: bool,
@@ -233,7 +246,7 @@ pub struct ProgramEntryPoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartupTask {
     /// `Task/@commandLine`: program and arguments, relative to the approot.
-    pub command_line: String,
+    pub command_line: CommandLine,
     /// `Task/@executionContext`; limited when absent.
     pub execution_context: ExecutionContext,
     /// `Task/@taskType`; simple when absent.

@@ -3,15 +3,13 @@
 //! A rule looks at the typed trees, pushes findings and never stops another. What is missing because the
 //! grammar refused it (`None` in the trees) has a finding already, so rules pass over it in silence.
 
-mod blast;
+mod command_lines;
 mod endpoint_names;
 mod entry_point;
 mod fixed_ports;
 mod instance_count;
 mod internal_endpoint_count;
 mod limits;
-mod partial_trust;
-mod protocols;
 mod public_ports;
 mod role_names;
 mod roles_match;
@@ -37,14 +35,12 @@ use crate::spanned::Spanned;
 
 /// Rules over a definition.
 pub(crate) const DEFINITION: &[fn(&ServiceDefinition<'_>, &mut Findings)] = &[
-    blast::check,
+    command_lines::check,
     endpoint_names::check,
     entry_point::check,
     fixed_ports::check,
     internal_endpoint_count::check,
     limits::check,
-    partial_trust::check,
-    protocols::check,
     public_ports::check,
     role_names::check_definition,
     settings_unique::check_definition,

@@ -41,7 +41,7 @@ impl Fixture {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let command = Command {
             command_line: line.into(),
-            words: command_line::split(line).unwrap(),
+            words: schema::CommandLine::parse(line).unwrap().words().to_vec(),
             environment: environment.iter().map(own).collect(),
         };
         start(&command, &self.paths, &[], "", &self.log)

@@ -1,64 +1,148 @@
 //! The grammar of the service definition.
 //!
 //! Source: `ServiceDefinitionSchema` of the Azure SDK 2.4, and the WorkerRole schema page of 10 November
-//! 2011 where the schema is silent.
+//! 2011 where the schema is silent. Later attributes are those of the documentation up to 2015-04.2.6.
 
-use super::{ElementSpec, any_number, at_most_one, exactly_one, optional, required, with_default};
+use diagnostics::Severity;
+
+use super::fate::{Fate, GROUP, WITH_ELEMENT, never, not_yet};
+use super::{
+    AttributeSpec, ElementSpec, any_number, at_least_one, at_most_one, exactly_one, optional,
+    required, with_default,
+};
+use crate::codes;
 use crate::lexical::Lexical::{
-    Boolean, Int, Name, NonEmpty, OneOf, Port, PortSpecifier, PositiveInt, Text, VariableName,
+    AtLeast, Boolean, Int, Name, NonEmpty, OneOf, Port, PortSpecifier, Text, VariableName,
 };
 
 /// The namespace of every version of the schema.
 pub(crate) const NAMESPACE: &str =
     "http://schemas.microsoft.com/ServiceHosting/2008/10/ServiceDefinition";
 
+const NAMED: Fate = Fate::Honoured("as the name that everything else refers to it by");
+
+const CERTIFICATES_LATER: &str = "no certificate is placed";
+
+const PRIVILEGES_LATER: Fate = not_yet(
+    "programs and tasks run as the user who started approot",
+    "start approot as the user whose rights they may have",
+)
+.fate();
+
 pub(crate) static SERVICE_DEFINITION: ElementSpec = ElementSpec {
     attributes: &[
-        required("name", Name),
-        with_default("upgradeDomainCount", PositiveInt, "5"),
-        // Each SDK accepts its own version only; to us it is an opaque word.
-        optional("schemaVersion", Text),
+        required("name", Name, NAMED),
+        with_default(
+            "upgradeDomainCount",
+            AtLeast(1),
+            "5",
+            Fate::Honoured("by the plan, which spreads a role's instances over so many domains"),
+        ),
+        optional("schemaVersion", Text, SCHEMA_VERSION),
         with_default(
             "topologyChangeDiscovery",
             OneOf(&["UpgradeDomainWalk", "Blast"]),
             "UpgradeDomainWalk",
+            Fate::ByValue("topologyChangeDiscovery", &[("Blast", BLAST)], &WALK),
         ),
     ],
     children: &[
+        at_most_one(&LOAD_BALANCER_PROBES),
         any_number(&WORKER_ROLE),
         any_number(&WEB_ROLE),
         any_number(&VM_ROLE),
+        // The schema has one; samples of the documentation repeat it.
+        any_number(&NETWORK_TRAFFIC_RULES),
     ],
-    not_yet: &["LoadBalancerProbes", "NetworkTrafficRules"],
-    ..ElementSpec::new("ServiceDefinition")
+    ..ElementSpec::new("ServiceDefinition", GROUP)
 };
 
-pub(crate) static WEB_ROLE: ElementSpec = ElementSpec {
-    is_opaque: true,
-    ..ElementSpec::new("WebRole")
+/// Each SDK accepts its own version only; to us it is an opaque word.
+pub(super) const SCHEMA_VERSION: Fate =
+    Fate::Honoured("by comparing the two files; it selects nothing, all versions are read alike");
+
+const WALK: Fate = not_yet(
+    "the topology of a running deployment does not change",
+    "nothing: it is what approot will do",
+)
+.fate();
+
+const BLAST: Fate = not_yet(
+    "the topology of a running deployment does not change",
+    "nothing: changes will go domain by domain",
+)
+.says(Severity::Report, codes::BLAST)
+.fate();
+
+static LOAD_BALANCER_PROBES: ElementSpec = ElementSpec {
+    children: &[any_number(&LOAD_BALANCER_PROBE)],
+    ..ElementSpec::new("LoadBalancerProbes", GROUP)
 };
 
-pub(crate) static VM_ROLE: ElementSpec = ElementSpec {
-    is_opaque: true,
-    ..ElementSpec::new("VirtualMachineRole")
+static LOAD_BALANCER_PROBE: ElementSpec = ElementSpec {
+    attributes: &[
+        required("name", Text, NAMED),
+        required("protocol", OneOf(&["http", "tcp"]), PROBE),
+        optional("path", Text, PROBE),
+        // When absent it is the endpoint's port.
+        optional("port", Port, PROBE),
+        with_default("intervalInSeconds", AtLeast(5), "15", PROBE),
+        with_default("timeoutInSeconds", AtLeast(11), "31", PROBE),
+    ],
+    ..ElementSpec::new("LoadBalancerProbe", PROBE)
 };
+
+const PROBE: Fate = not_yet(
+    "no endpoint is probed",
+    "let the program say Ready and Busy: that decides whether its instance gets connections",
+)
+.fate();
+
+/// What web and worker roles have alike.
+const ROLE_ATTRIBUTES: &[AttributeSpec] = &[
+    required("name", Name, NAMED),
+    with_default(
+        "vmsize",
+        Text,
+        "Small",
+        not_yet(
+            "neither processor time nor memory of an instance is limited",
+            "limit approot as a whole",
+        )
+        .fate(),
+    ),
+    with_default(
+        "enableNativeCodeExecution",
+        Boolean,
+        "true",
+        Fate::ByValue(
+            "enableNativeCodeExecution",
+            &[("false", PARTIAL_TRUST), ("0", PARTIAL_TRUST)],
+            &Fate::Honoured("by running the role's program"),
+        ),
+    ),
+];
+
+const PARTIAL_TRUST: Fate = not_yet(
+    "partial trust no longer exists, and the program may run others",
+    "delete the attribute",
+)
+.says(Severity::Warning, codes::PARTIAL_TRUST)
+.fate();
 
 static WORKER_ROLE: ElementSpec = ElementSpec {
-    attributes: &[
-        required("name", Name),
-        with_default("vmsize", Text, "Small"),
-        with_default("enableNativeCodeExecution", Boolean, "true"),
-    ],
+    attributes: ROLE_ATTRIBUTES,
     children: &[
+        at_most_one(&CERTIFICATES),
         at_most_one(&CONFIGURATION_SETTINGS),
+        at_most_one(&ENDPOINTS),
+        at_most_one(&IMPORTS),
         at_most_one(&LOCAL_RESOURCES),
         at_most_one(&LOCAL_STORAGE),
-        at_most_one(&ENDPOINTS),
         at_most_one(&RUNTIME),
         at_most_one(&STARTUP),
         at_most_one(&CONTENTS),
     ],
-    not_yet: &["Certificates", "Imports"],
     known_mistakes: &[
         (
             "InputEndpoints",
@@ -69,80 +153,518 @@ static WORKER_ROLE: ElementSpec = ElementSpec {
             "sites are for web roles, which approot does not run",
         ),
     ],
-    ..ElementSpec::new("WorkerRole")
+    ..ElementSpec::new(
+        "WorkerRole",
+        Fate::Honoured("by the fabric, which runs its instances"),
+    )
+};
+
+/// Read in full, so that a file with one is understood, and not run.
+static WEB_ROLE: ElementSpec = ElementSpec {
+    attributes: ROLE_ATTRIBUTES,
+    children: &[
+        at_most_one(&CERTIFICATES),
+        at_most_one(&CONFIGURATION_SETTINGS),
+        at_most_one(&ENDPOINTS),
+        at_most_one(&IMPORTS),
+        at_most_one(&LOCAL_RESOURCES),
+        at_most_one(&LOCAL_STORAGE),
+        at_most_one(&RUNTIME),
+        at_most_one(&STARTUP),
+        at_most_one(&CONTENTS),
+        at_most_one(&SITES),
+        // The form before sites: one site, whose endpoints stand here.
+        at_most_one(&INPUT_ENDPOINTS),
+        at_most_one(&INTERNAL_ENDPOINT),
+    ],
+    ..ElementSpec::new(
+        "WebRole",
+        never(
+            "a web role needs IIS, which approot does not run",
+            "make it a `WorkerRole` whose program serves HTTP itself, or host the site elsewhere",
+        )
+        .fate(),
+    )
+};
+
+/// Withdrawn before the 2.4 schema, which does not have it: nothing in it but its name is looked at.
+static VM_ROLE: ElementSpec = ElementSpec {
+    attributes: &[required("name", Name, NAMED)],
+    is_opaque: true,
+    ..ElementSpec::new(
+        "VirtualMachineRole",
+        never(
+            "virtual machine roles were withdrawn; no platform runs one",
+            "take it out of the service",
+        )
+        .fate(),
+    )
+};
+
+static INPUT_ENDPOINTS: ElementSpec = ElementSpec {
+    children: &[super::ChildSpec {
+        element: &INPUT_ENDPOINT,
+        min: 1,
+        max: Some(2),
+    }],
+    ..ElementSpec::new("InputEndpoints", GROUP)
+};
+
+static SITES: ElementSpec = ElementSpec {
+    children: &[at_least_one(&SITE)],
+    ..ElementSpec::new("Sites", GROUP)
+};
+
+static SITE: ElementSpec = ElementSpec {
+    attributes: VIRTUAL_DIRECTORY_ATTRIBUTES,
+    children: &[
+        any_number(&VIRTUAL_DIRECTORY),
+        any_number(&VIRTUAL_APPLICATION),
+        exactly_one(&BINDINGS),
+    ],
+    ..ElementSpec::new("Site", GROUP)
+};
+
+const VIRTUAL_DIRECTORY_ATTRIBUTES: &[AttributeSpec] = &[
+    required("name", NonEmpty, NAMED),
+    optional("physicalDirectory", Text, WITH_ELEMENT),
+];
+
+static VIRTUAL_DIRECTORY: ElementSpec = ElementSpec {
+    attributes: VIRTUAL_DIRECTORY_ATTRIBUTES,
+    children: &[
+        any_number(&VIRTUAL_DIRECTORY),
+        any_number(&VIRTUAL_APPLICATION),
+    ],
+    ..ElementSpec::new("VirtualDirectory", GROUP)
+};
+
+static VIRTUAL_APPLICATION: ElementSpec = ElementSpec {
+    attributes: VIRTUAL_DIRECTORY_ATTRIBUTES,
+    children: &[
+        any_number(&VIRTUAL_DIRECTORY),
+        any_number(&VIRTUAL_APPLICATION),
+    ],
+    ..ElementSpec::new("VirtualApplication", GROUP)
+};
+
+static BINDINGS: ElementSpec = ElementSpec {
+    children: &[at_least_one(&BINDING)],
+    ..ElementSpec::new("Bindings", GROUP)
+};
+
+static BINDING: ElementSpec = ElementSpec {
+    attributes: &[
+        required("name", Name, NAMED),
+        required("endpointName", Name, WITH_ELEMENT),
+        optional("hostHeader", Text, WITH_ELEMENT),
+    ],
+    ..ElementSpec::new("Binding", GROUP)
+};
+
+static CERTIFICATES: ElementSpec = ElementSpec {
+    children: &[any_number(&CERTIFICATE)],
+    ..ElementSpec::new("Certificates", GROUP)
+};
+
+static CERTIFICATE: ElementSpec = ElementSpec {
+    attributes: &[
+        required("name", Name, NAMED),
+        required(
+            "storeLocation",
+            OneOf(&["CurrentUser", "LocalMachine"]),
+            WITH_ELEMENT,
+        ),
+        // A built-in store or any other name, which makes a store of that name.
+        required("storeName", NonEmpty, WITH_ELEMENT),
+        with_default(
+            "permissionLevel",
+            OneOf(&["limitedOrElevated", "elevated"]),
+            "limitedOrElevated",
+            WITH_ELEMENT,
+        ),
+    ],
+    ..ElementSpec::new(
+        "Certificate",
+        not_yet(
+            CERTIFICATES_LATER,
+            "give the program its certificate in its approot, or end TLS before approot",
+        )
+        .warns()
+        .fate(),
+    )
 };
 
 static CONFIGURATION_SETTINGS: ElementSpec = ElementSpec {
     children: &[any_number(&SETTING)],
-    ..ElementSpec::new("ConfigurationSettings")
+    ..ElementSpec::new("ConfigurationSettings", GROUP)
 };
 
 static SETTING: ElementSpec = ElementSpec {
-    attributes: &[required("name", Name)],
+    attributes: &[required("name", Name, NAMED)],
     known_mistakes: &[(
         "value",
         "values stand in the service configuration; there are no defaults",
     )],
-    ..ElementSpec::new("Setting")
+    ..ElementSpec::new(
+        "Setting",
+        Fate::Honoured("by the role environment, which holds its value"),
+    )
 };
+
+static ENDPOINTS: ElementSpec = ElementSpec {
+    children: &[
+        any_number(&INPUT_ENDPOINT),
+        any_number(&INTERNAL_ENDPOINT),
+        any_number(&INSTANCE_INPUT_ENDPOINT),
+    ],
+    ..ElementSpec::new("Endpoints", GROUP)
+};
+
+const BALANCED: Fate =
+    Fate::Honoured("by the balancer, which spreads its connections over the Ready instances");
+
+static INPUT_ENDPOINT: ElementSpec = ElementSpec {
+    attributes: &[
+        required("name", Name, NAMED),
+        required(
+            "protocol",
+            OneOf(&["http", "https", "tcp", "udp"]),
+            Fate::ByValue("protocol", INPUT_PROTOCOLS, &BALANCED),
+        ),
+        required(
+            "port",
+            Port,
+            Fate::Honoured("by the balancer, which listens on it"),
+        ),
+        optional(
+            "certificate",
+            Name,
+            not_yet(
+                CERTIFICATES_LATER,
+                "an endpoint of `http` or `tcp` needs none",
+            )
+            .fate(),
+        ),
+        // When absent it is the public port, which no constant can say.
+        optional("localPort", PortSpecifier, INSTANCE_PORT),
+        with_default(
+            "ignoreRoleInstanceStatus",
+            Boolean,
+            "false",
+            Fate::Honoured("by the balancer's rotation"),
+        ),
+        optional(
+            "loadBalancerProbe",
+            Name,
+            not_yet(
+                "no endpoint is probed",
+                "let the program say Ready and Busy: that decides whether its instance gets connections",
+            )
+            .warns()
+            .fate(),
+        ),
+        optional("idleTimeoutInMinutes", AtLeast(1), IDLE_TIMEOUT),
+        with_default(
+            "loadBalancerDistribution",
+            OneOf(&["sourceIP", "sourceIPProtocol", "none"]),
+            "none",
+            Fate::ByValue(
+                "loadBalancerDistribution",
+                &[("sourceIP", AFFINITY), ("sourceIPProtocol", AFFINITY)],
+                &Fate::Translated("into a pick of the instance with the fewest connections"),
+            ),
+        ),
+        optional(
+            "loadBalancer",
+            Name,
+            never(
+                "there is no internal load balancer; the endpoint is opened like any other",
+                "choose the address to open it on with `--listen`",
+            )
+            .says(Severity::Warning, codes::NO_MEANING)
+            .fate(),
+        ),
+    ],
+    ..ElementSpec::new(
+        "InputEndpoint",
+        Fate::ByValue("protocol", INPUT_PROTOCOLS, &BALANCED),
+    )
+};
+
+const INPUT_PROTOCOLS: &[(&str, Fate)] = &[
+    (
+        "https",
+        not_yet(
+            "an `https` endpoint wants its certificate placed",
+            "use `tcp` and let the program bring its certificate, or end TLS before approot",
+        )
+        .says(Severity::Error, codes::PROTOCOL)
+        .fate(),
+    ),
+    (
+        "udp",
+        not_yet(
+            "datagrams to an input endpoint are not carried",
+            "use `tcp` or `http`",
+        )
+        .says(Severity::Error, codes::PROTOCOL)
+        .fate(),
+    ),
+];
+
+const INSTANCE_PORT: Fate =
+    Fate::Honoured("by the plan, which gives it to the endpoint of each instance");
+
+const IDLE_TIMEOUT: Fate = not_yet(
+    "a connection may be idle for ever",
+    "nothing, unless a client or the program counts on being cut off",
+)
+.fate();
+
+const AFFINITY: Fate = not_yet(
+    "connections go to the instance with the fewest, wherever they come from",
+    "keep what belongs to a client where every instance finds it",
+)
+.warns()
+.fate();
+
+const LISTED: Fate =
+    Fate::Honoured("by the role environment, which lists it with each instance's own address");
+
+static INTERNAL_ENDPOINT: ElementSpec = ElementSpec {
+    attributes: &[
+        required("name", Name, NAMED),
+        required(
+            "protocol",
+            OneOf(&["http", "tcp", "udp", "any"]),
+            Fate::ByValue("protocol", INTERNAL_PROTOCOLS, &LISTED),
+        ),
+        optional("port", PortSpecifier, INSTANCE_PORT),
+    ],
+    children: &[any_number(&FIXED_PORT), any_number(&FIXED_PORT_RANGE)],
+    ..ElementSpec::new(
+        "InternalEndpoint",
+        Fate::ByValue("protocol", INTERNAL_PROTOCOLS, &LISTED),
+    )
+};
+
+const INTERNAL_PROTOCOLS: &[(&str, Fate)] = &[(
+    "any",
+    not_yet(
+        "an endpoint of every protocol and port is not understood",
+        "declare one endpoint for each port, with `tcp` or `udp`",
+    )
+    .says(Severity::Error, codes::PROTOCOL)
+    .fate(),
+)];
+
+static FIXED_PORT: ElementSpec = ElementSpec {
+    attributes: &[required("port", Port, INSTANCE_PORT)],
+    ..ElementSpec::new("FixedPort", INSTANCE_PORT)
+};
+
+const RANGE: Fate = Fate::Honoured(
+    "by the plan: one port of it is the endpoint's, the rest of the instance's address is its own",
+);
+
+static FIXED_PORT_RANGE: ElementSpec = ElementSpec {
+    attributes: &[required("min", Port, RANGE), required("max", Port, RANGE)],
+    ..ElementSpec::new("FixedPortRange", RANGE)
+};
+
+static INSTANCE_INPUT_ENDPOINT: ElementSpec = ElementSpec {
+    attributes: &[
+        required("name", Name, NAMED),
+        required("protocol", OneOf(&["tcp", "udp"]), WITH_ELEMENT),
+        required("localPort", Port, WITH_ELEMENT),
+        optional("idleTimeoutInMinutes", AtLeast(1), IDLE_TIMEOUT),
+    ],
+    children: &[exactly_one(&ALLOCATE_PUBLIC_PORT_FROM)],
+    ..ElementSpec::new(
+        "InstanceInputEndpoint",
+        not_yet(
+            "no public port of a single instance is opened",
+            "use an `InputEndpoint`, or one role an instance",
+        )
+        .stops()
+        .fate(),
+    )
+};
+
+static ALLOCATE_PUBLIC_PORT_FROM: ElementSpec = ElementSpec {
+    children: &[exactly_one(&FIXED_PORT_RANGE)],
+    ..ElementSpec::new("AllocatePublicPortFrom", GROUP)
+};
+
+static NETWORK_TRAFFIC_RULES: ElementSpec = ElementSpec {
+    children: &[any_number(&ONLY_ALLOW_TRAFFIC_TO)],
+    ..ElementSpec::new("NetworkTrafficRules", GROUP)
+};
+
+static ONLY_ALLOW_TRAFFIC_TO: ElementSpec = ElementSpec {
+    // Of the last two the schema wants exactly one, which is a rule: samples have both.
+    children: &[
+        exactly_one(&DESTINATIONS),
+        at_most_one(&ALLOW_ALL_TRAFFIC),
+        at_most_one(&WHEN_SOURCE),
+    ],
+    ..ElementSpec::new(
+        "OnlyAllowTrafficTo",
+        not_yet(
+            "every role reaches every internal endpoint",
+            "let the program check who connects",
+        )
+        .warns()
+        .fate(),
+    )
+};
+
+static DESTINATIONS: ElementSpec = ElementSpec {
+    children: &[at_least_one(&ROLE_ENDPOINT)],
+    ..ElementSpec::new("Destinations", GROUP)
+};
+
+static ROLE_ENDPOINT: ElementSpec = ElementSpec {
+    attributes: &[
+        required("roleName", Name, WITH_ELEMENT),
+        required("endpointName", Name, WITH_ELEMENT),
+    ],
+    ..ElementSpec::new("RoleEndpoint", GROUP)
+};
+
+static ALLOW_ALL_TRAFFIC: ElementSpec = ElementSpec::new("AllowAllTraffic", GROUP);
+
+static WHEN_SOURCE: ElementSpec = ElementSpec {
+    attributes: &[required("matches", OneOf(&["AnyRule"]), WITH_ELEMENT)],
+    children: &[any_number(&FROM_ROLE)],
+    ..ElementSpec::new("WhenSource", GROUP)
+};
+
+static FROM_ROLE: ElementSpec = ElementSpec {
+    attributes: &[required("roleName", Name, WITH_ELEMENT)],
+    ..ElementSpec::new("FromRole", GROUP)
+};
+
+static IMPORTS: ElementSpec = ElementSpec {
+    children: &[any_number(&IMPORT)],
+    ..ElementSpec::new("Imports", GROUP)
+};
+
+static IMPORT: ElementSpec = ElementSpec {
+    attributes: &[required("moduleName", Name, IMPORTED)],
+    ..ElementSpec::new("Import", IMPORTED)
+};
+
+const IMPORTED: Fate = Fate::ByValue("moduleName", MODULES, &UNKNOWN_MODULE);
+
+/// The modules of the platform's tools and what takes their place here.
+const MODULES: &[(&str, Fate)] = &[
+    (
+        "RemoteAccess",
+        never(
+            "remote desktop is a service of Windows",
+            "log in to the machine itself, with ssh for instance",
+        )
+        .reports()
+        .fate(),
+    ),
+    (
+        "RemoteForwarder",
+        never(
+            "remote desktop is a service of Windows",
+            "log in to the machine itself, with ssh for instance",
+        )
+        .reports()
+        .fate(),
+    ),
+    (
+        "Diagnostics",
+        never(
+            "the diagnostics agent is a program of the platform",
+            "read `approot logs`: what tasks and programs print is kept; the plugin's settings stay readable",
+        )
+        .reports()
+        .fate(),
+    ),
+    (
+        "Connect",
+        never(
+            "Windows Azure Connect was withdrawn",
+            "join the machine to the network by other means",
+        )
+        .reports()
+        .fate(),
+    ),
+    (
+        "Caching",
+        never(
+            "the caching service is a program of the platform",
+            "run a cache as a role of its own or beside approot",
+        )
+        .reports()
+        .fate(),
+    ),
+    (
+        "WebDeploy",
+        never(
+            "Web Deploy is a service of Windows",
+            "package and run the service again",
+        )
+        .reports()
+        .fate(),
+    ),
+    (
+        "RemoteDebugger",
+        never(
+            "the remote debugger is a program of Visual Studio",
+            "attach a debugger to the role's process on the machine",
+        )
+        .reports()
+        .fate(),
+    ),
+];
+
+/// Its name is a finding of a rule.
+const UNKNOWN_MODULE: Fate = never(
+    "no module of this name is known",
+    "put what it added into the role itself",
+)
+.fate();
 
 static LOCAL_RESOURCES: ElementSpec = ElementSpec {
     children: &[any_number(&LOCAL_STORAGE)],
-    ..ElementSpec::new("LocalResources")
+    ..ElementSpec::new("LocalResources", GROUP)
 };
 
 static LOCAL_STORAGE: ElementSpec = ElementSpec {
     attributes: &[
-        required("name", Name),
-        with_default("cleanOnRoleRecycle", Boolean, "true"),
-        with_default("sizeInMB", PositiveInt, "1000"),
+        required("name", Name, NAMED),
+        with_default(
+            "cleanOnRoleRecycle",
+            Boolean,
+            "true",
+            Fate::Honoured("by the host, which empties or keeps the folder when the role recycles"),
+        ),
+        with_default(
+            "sizeInMB",
+            AtLeast(1),
+            "1000",
+            not_yet(
+                "the role is told the size, and may write more",
+                "let the program watch what it writes",
+            )
+            .fate(),
+        ),
     ],
     known_mistakes: &[(
         "sizeInMb",
         "it is spelt `sizeInMB`, with a capital B; the schema page of 2011 has it both ways",
     )],
-    ..ElementSpec::new("LocalStorage")
-};
-
-static ENDPOINTS: ElementSpec = ElementSpec {
-    children: &[any_number(&INPUT_ENDPOINT), any_number(&INTERNAL_ENDPOINT)],
-    not_yet: &["InstanceInputEndpoint"],
-    ..ElementSpec::new("Endpoints")
-};
-
-static INPUT_ENDPOINT: ElementSpec = ElementSpec {
-    attributes: &[
-        required("name", Name),
-        required("protocol", OneOf(&["http", "https", "tcp", "udp"])),
-        required("port", Port),
-        // When absent it is the public port, which no constant can say.
-        optional("localPort", PortSpecifier),
-        optional("certificate", Name),
-        with_default("ignoreRoleInstanceStatus", Boolean, "false"),
-    ],
-    not_yet: &[
-        "loadBalancerProbe",
-        "idleTimeoutInMinutes",
-        "loadBalancerDistribution",
-        "loadBalancer",
-    ],
-    ..ElementSpec::new("InputEndpoint")
-};
-
-static INTERNAL_ENDPOINT: ElementSpec = ElementSpec {
-    attributes: &[
-        required("name", Name),
-        required("protocol", OneOf(&["http", "tcp", "udp", "any"])),
-        optional("port", PortSpecifier),
-    ],
-    children: &[any_number(&FIXED_PORT)],
-    not_yet: &["FixedPortRange"],
-    ..ElementSpec::new("InternalEndpoint")
-};
-
-static FIXED_PORT: ElementSpec = ElementSpec {
-    attributes: &[required("port", Port)],
-    ..ElementSpec::new("FixedPort")
+    ..ElementSpec::new(
+        "LocalStorage",
+        Fate::Honoured("by the host, which makes a folder of each instance"),
+    )
 };
 
 static RUNTIME: ElementSpec = ElementSpec {
@@ -150,25 +672,34 @@ static RUNTIME: ElementSpec = ElementSpec {
         "executionContext",
         OneOf(&["limited", "elevated"]),
         "limited",
+        PRIVILEGES_LATER,
     )],
     children: &[at_most_one(&ENVIRONMENT), at_most_one(&ENTRY_POINT)],
-    ..ElementSpec::new("Runtime")
+    ..ElementSpec::new("Runtime", GROUP)
 };
 
 static ENVIRONMENT: ElementSpec = ElementSpec {
     children: &[any_number(&VARIABLE)],
-    ..ElementSpec::new("Environment")
+    ..ElementSpec::new("Environment", GROUP)
 };
+
+const IN_ENVIRONMENT: Fate = Fate::Honoured("by the environment of the program or task");
 
 static VARIABLE: ElementSpec = ElementSpec {
-    attributes: &[required("name", VariableName), optional("value", Text)],
+    attributes: &[
+        required("name", VariableName, IN_ENVIRONMENT),
+        optional("value", Text, IN_ENVIRONMENT),
+    ],
     children: &[at_most_one(&ROLE_INSTANCE_VALUE)],
-    ..ElementSpec::new("Variable")
+    ..ElementSpec::new("Variable", IN_ENVIRONMENT)
 };
 
+const FROM_INSTANCE: Fate =
+    Fate::Honoured("by the plan, which puts the instance's value into the variable");
+
 static ROLE_INSTANCE_VALUE: ElementSpec = ElementSpec {
-    attributes: &[required("xpath", Text)],
-    ..ElementSpec::new("RoleInstanceValue")
+    attributes: &[required("xpath", Text, FROM_INSTANCE)],
+    ..ElementSpec::new("RoleInstanceValue", FROM_INSTANCE)
 };
 
 static ENTRY_POINT: ElementSpec = ElementSpec {
@@ -176,59 +707,99 @@ static ENTRY_POINT: ElementSpec = ElementSpec {
         any_number(&PROGRAM_ENTRY_POINT),
         any_number(&NET_ENTRY_POINT),
     ],
-    ..ElementSpec::new("EntryPoint")
+    ..ElementSpec::new("EntryPoint", GROUP)
 };
 
 static PROGRAM_ENTRY_POINT: ElementSpec = ElementSpec {
     attributes: &[
-        required("commandLine", NonEmpty),
-        required("setReadyOnProcessStart", Boolean),
+        required(
+            "commandLine",
+            NonEmpty,
+            Fate::Honoured("by the host, which runs it and recycles the role when it ends"),
+        ),
+        required(
+            "setReadyOnProcessStart",
+            Boolean,
+            Fate::Honoured("by the host: Ready when the process runs, or when the program says so"),
+        ),
     ],
-    ..ElementSpec::new("ProgramEntryPoint")
+    ..ElementSpec::new(
+        "ProgramEntryPoint",
+        Fate::Honoured("by the host, which runs it as the role"),
+    )
 };
 
 static NET_ENTRY_POINT: ElementSpec = ElementSpec {
-    is_opaque: true,
-    ..ElementSpec::new("NetFxEntryPoint")
+    attributes: &[
+        required("assemblyName", NonEmpty, WITH_ELEMENT),
+        optional("targetFrameworkVersion", NonEmpty, WITH_ELEMENT),
+    ],
+    ..ElementSpec::new(
+        "NetFxEntryPoint",
+        never(
+            "approot loads no .NET assembly",
+            "give the role a `ProgramEntryPoint`",
+        )
+        .fate(),
+    )
 };
 
 static STARTUP: ElementSpec = ElementSpec {
-    // For internal use of the platform; nothing ever depended on it.
-    attributes: &[with_default("priority", Int, "0")],
+    attributes: &[with_default(
+        "priority",
+        Int,
+        "0",
+        never(
+            "it is for internal use of the platform",
+            "nothing: no order depended on it",
+        )
+        .fate(),
+    )],
     children: &[any_number(&TASK)],
-    ..ElementSpec::new("Startup")
+    ..ElementSpec::new("Startup", GROUP)
 };
 
 static TASK: ElementSpec = ElementSpec {
     attributes: &[
-        required("commandLine", NonEmpty),
+        required(
+            "commandLine",
+            NonEmpty,
+            Fate::Honoured("by the host, which runs it before the role's program"),
+        ),
         with_default(
             "executionContext",
             OneOf(&["limited", "elevated"]),
             "limited",
+            PRIVILEGES_LATER,
         ),
         with_default(
             "taskType",
             OneOf(&["simple", "foreground", "background"]),
             "simple",
+            Fate::Honoured("by the host, which waits for it or not"),
         ),
     ],
     children: &[at_most_one(&ENVIRONMENT)],
-    ..ElementSpec::new("Task")
+    ..ElementSpec::new(
+        "Task",
+        Fate::Honoured("by the host, which runs the tasks in the order of the file"),
+    )
 };
 
 static CONTENTS: ElementSpec = ElementSpec {
     children: &[any_number(&CONTENT)],
-    ..ElementSpec::new("Contents")
+    ..ElementSpec::new("Contents", GROUP)
 };
 
+const PACKED: Fate = Fate::Honoured("by the packager, which copies the folder into the approot");
+
 static CONTENT: ElementSpec = ElementSpec {
-    attributes: &[required("destination", NonEmpty)],
+    attributes: &[required("destination", NonEmpty, PACKED)],
     children: &[exactly_one(&SOURCE_DIRECTORY)],
-    ..ElementSpec::new("Content")
+    ..ElementSpec::new("Content", PACKED)
 };
 
 static SOURCE_DIRECTORY: ElementSpec = ElementSpec {
-    attributes: &[required("path", NonEmpty)],
-    ..ElementSpec::new("SourceDirectory")
+    attributes: &[required("path", NonEmpty, PACKED)],
+    ..ElementSpec::new("SourceDirectory", PACKED)
 };

@@ -22,6 +22,10 @@ impl<'t> Node<'t> {
         Node { element, spec }
     }
 
+    pub(crate) fn name(self) -> &'static str {
+        self.spec.name
+    }
+
     pub(crate) fn name_span(self) -> Span {
         self.element.name_span()
     }
@@ -59,11 +63,18 @@ impl<'t> Node<'t> {
             .flat_map(move |group| group.children(name))
     }
 
-    /// The child elements of this name that the grammar does not read.
-    pub(crate) fn unread(self, name: &'static str) -> impl Iterator<Item = &'t Element<'t>> {
-        self.element
-            .elements()
-            .filter(move |element| element.name() == name)
+    /// The children that the grammar knows, of every name, in the order of the file.
+    pub(crate) fn all_children(self) -> impl Iterator<Item = Node<'t>> {
+        let known = move |element: &'t Element<'t>| {
+            let child = self.spec.child(element.name())?;
+            Some(Node::new(element, child.element))
+        };
+        self.element.elements().filter_map(known)
+    }
+
+    /// Whether the attribute stands there, valid or not.
+    pub(crate) fn has(self, name: &str) -> bool {
+        find_attribute(self.element, name).is_some()
     }
 
     /// An attribute's valid value, or its default.
@@ -101,8 +112,12 @@ impl<'t> Node<'t> {
         self.read(name, lexical::int)
     }
 
-    pub(crate) fn positive_int(self, name: &str) -> Option<Spanned<u32>> {
-        self.read(name, lexical::positive_int)
+    pub(crate) fn number(self, name: &str) -> Option<Spanned<u32>> {
+        self.read(name, lexical::number)
+    }
+
+    pub(crate) fn unsigned_short(self, name: &str) -> Option<Spanned<u16>> {
+        self.read(name, lexical::unsigned_short)
     }
 
     pub(crate) fn port(self, name: &str) -> Option<Spanned<u16>> {

@@ -1,11 +1,13 @@
 //! The walk: any element against its table, every difference a finding.
 //!
-//! An element that is unknown, not read yet or opaque has one finding at most, and nothing inside it is
-//! looked at. The walk recurses no deeper than the tables are nested.
+//! An element that is unknown or opaque has one finding at most, and nothing inside it is looked at. What
+//! has no effect is said where the tables say so, once for an element and all inside it. The walk recurses
+//! no deeper than the tree is, which the reader bounds.
 
-use diagnostics::{FileId, Finding};
+use diagnostics::{FileId, Finding, Label, Span};
 use xml_tree::{Attribute, Element};
 
+use super::fate::Fate;
 use super::node::find_attribute;
 use super::{AttributeSpec, ElementSpec, Presence};
 use crate::codes;
@@ -52,7 +54,7 @@ pub(crate) fn check_root(
         namespace: root.namespace(),
         findings,
     };
-    walk.element(document.root, root);
+    walk.element(document.root, root, false);
     true
 }
 
@@ -63,18 +65,21 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    fn element(&mut self, spec: &'static ElementSpec, element: &Element<'_>) {
+    /// `is_refused`: what it stands in has no effect, so neither has it.
+    fn element(&mut self, spec: &'static ElementSpec, element: &Element<'_>, is_refused: bool) {
         if spec.is_opaque {
             return;
         }
+        let at = element.name_span();
+        let is_refused = is_refused || self.is_refused(&spec.fate, element, spec.name, at);
         for attribute in element.attributes() {
-            self.attribute(spec, element, attribute);
+            self.attribute(spec, element, attribute, is_refused);
         }
         for attribute in spec.attributes {
             self.missing_attribute(attribute, element);
         }
         for child in element.elements() {
-            self.child(spec, element, child);
+            self.child(spec, element, child, is_refused);
         }
         self.cardinality(spec, element);
         if !element.text().trim().is_empty() {
@@ -85,13 +90,53 @@ impl Walk<'_> {
         }
     }
 
-    fn attribute(&mut self, spec: &ElementSpec, element: &Element<'_>, attribute: &Attribute<'_>) {
+    /// Whether what is called `name` is refused, which is said where the tables say so.
+    fn is_refused(&mut self, fate: &Fate, element: &Element<'_>, name: &str, at: Span) -> bool {
+        let (Fate::Refused(refusal), decided_by) = fate.of(element) else {
+            return false;
+        };
+        if let Some((severity, code)) = refusal.finding {
+            let (subject, span) = match decided_by {
+                Some(value) => (
+                    format!("{}=\"{}\"", value.name(), value.value()),
+                    value.value_span(),
+                ),
+                None => (name.to_owned(), at),
+            };
+            let verb = if refusal.is_not_yet {
+                "is not supported yet"
+            } else {
+                "has no effect"
+            };
+            let message = format!("`{subject}` {verb}: {}", refusal.why);
+            let label = Label::new(self.file, span);
+            let finding = Finding::new(severity, code, message, label);
+            self.findings.push(finding.help(refusal.instead));
+        }
+        true
+    }
+
+    fn attribute(
+        &mut self,
+        spec: &ElementSpec,
+        element: &Element<'_>,
+        attribute: &Attribute<'_>,
+        is_refused: bool,
+    ) {
         let name = attribute.name();
+        if is_of_any_document(attribute) {
+            return;
+        }
         let known = spec
             .attribute(name)
             .filter(|_| attribute.prefix().is_none());
         match known {
-            Some(known) => self.value(known, attribute),
+            Some(known) => {
+                let is_valid = self.value(known, attribute);
+                if is_valid && !is_refused {
+                    self.is_refused(&known.fate, element, name, attribute.name_span());
+                }
+            }
             None => {
                 let candidates = spec.attributes.iter().map(|attribute| attribute.name);
                 let present = |name: &&str| find_attribute(element, name).is_none();
@@ -100,7 +145,7 @@ impl Walk<'_> {
                     Some(prefix) => format!("{prefix}:{name}"),
                     None => name.to_owned(),
                 };
-                let message = format!("`{shown}` is not understood yet here and has no effect");
+                let message = format!("`{shown}` is unknown here and has no effect");
                 let span = attribute.name_span();
                 let finding = Finding::warning(codes::UNKNOWN_ATTRIBUTE, self.file, span, message);
                 self.findings.push(with_help(finding, help));
@@ -108,13 +153,16 @@ impl Walk<'_> {
         }
     }
 
-    fn value(&mut self, spec: &AttributeSpec, attribute: &Attribute<'_>) {
-        if let Err(fault) = spec.lexical.check(attribute.value()) {
+    fn value(&mut self, spec: &AttributeSpec, attribute: &Attribute<'_>) -> bool {
+        let checked = spec.lexical.check(attribute.value());
+        let is_valid = checked.is_ok();
+        if let Err(fault) = checked {
             let (name, value) = (spec.name, attribute.value());
             let message = format!("`{name}` is not {}: `{value}`", fault.expected);
             let finding = Finding::error(codes::VALUE, self.file, attribute.value_span(), message);
             self.findings.push(with_help(finding, fault.help));
         }
+        is_valid
     }
 
     fn missing_attribute(&mut self, spec: &AttributeSpec, element: &Element<'_>) {
@@ -128,7 +176,13 @@ impl Walk<'_> {
         }
     }
 
-    fn child(&mut self, spec: &ElementSpec, parent: &Element<'_>, child: &Element<'_>) {
+    fn child(
+        &mut self,
+        spec: &ElementSpec,
+        parent: &Element<'_>,
+        child: &Element<'_>,
+        is_refused: bool,
+    ) {
         let name = child.name();
         let span = child.name_span();
         if child.namespace() != self.namespace {
@@ -140,29 +194,26 @@ impl Walk<'_> {
             return;
         }
         if let Some(known) = spec.child(name) {
-            self.element(known.element, child);
+            self.element(known.element, child, is_refused);
             return;
         }
         let candidates = spec.children.iter().map(|child| child.element.name);
         let help = self.advice(spec, name, candidates);
-        let message = format!("`{name}` is not understood yet here and has no effect");
+        let message = format!("`{name}` is unknown here and has no effect");
         let finding = Finding::warning(codes::UNKNOWN_ELEMENT, self.file, span, message)
             .label(format!("in `{}`", parent.name()));
         self.findings.push(with_help(finding, help));
     }
 
-    /// Advice for a name that the tables do not read: none for one that the schema has.
+    /// Advice for a name that the tables do not have.
     fn advice<'c>(
         &self,
         spec: &ElementSpec,
         name: &str,
         candidates: impl Iterator<Item = &'c str>,
     ) -> Option<String> {
-        if spec.not_yet.contains(&name) {
-            return None;
-        }
         let advice = spec.known_mistake(name).map(str::to_owned);
-        advice.or_else(|| did_you_mean(name, candidates.chain(spec.not_yet.iter().copied())))
+        advice.or_else(|| did_you_mean(name, candidates))
     }
 
     fn cardinality(&mut self, spec: &ElementSpec, element: &Element<'_>) {
@@ -189,6 +240,13 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// Whether any XML document may have it, as a hint to others: `xsi:schemaLocation`, `xml:lang` and the like.
+///
+/// The prefix is taken for its namespace, as everyone writes it; a wrong guess costs one warning.
+pub(crate) fn is_of_any_document(attribute: &Attribute<'_>) -> bool {
+    matches!(attribute.prefix(), Some("xsi" | "xml"))
 }
 
 fn with_help(finding: Finding, help: Option<String>) -> Finding {

@@ -9,21 +9,11 @@ use crate::findings::Findings;
 
 pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     for role in &definition.roles {
-        let input = role
-            .input_endpoints
-            .iter()
-            .filter_map(|endpoint| endpoint.name);
-        let internal = role
-            .internal_endpoints
-            .iter()
-            .filter_map(|endpoint| endpoint.name);
-        let mut names: Vec<_> = input.chain(internal).collect();
-        names.sort_by_key(|name| name.span);
         let message = |name: &str| format!("role {} has two endpoints `{name}`", shown(role.name));
         check_unique(
             definition.file,
             codes::ENDPOINT_TWICE,
-            names,
+            role.endpoint_names(),
             Cow::Borrowed,
             message,
             findings,

@@ -8,7 +8,7 @@ use diagnostics::{Finding, Span};
 
 use super::shown;
 use crate::codes;
-use crate::csdef::{EntryPoint, ServiceDefinition, WorkerRole};
+use crate::csdef::{EntryPoint, Role, ServiceDefinition};
 use crate::findings::Findings;
 
 const ADVICE: &str = "give the role a program: `<ProgramEntryPoint commandLine=\"…\" \
@@ -18,7 +18,7 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
     let mut error = |code, span: Span, message: String, help: &str| {
         findings.push(Finding::error(code, definition.file, span, message).help(help));
     };
-    for role in &definition.roles {
+    for role in definition.worker_roles() {
         let name = shown(role.name);
         let Some(entry_point) = &role.entry_point else {
             let message = format!("role {name} names no program to run");
@@ -43,15 +43,14 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
         }
     }
     let ready = definition
-        .roles
-        .iter()
+        .worker_roles()
         .flat_map(|role| report_ready(definition, role));
     findings.extend(ready);
 }
 
 fn report_ready<'t>(
     definition: &'t ServiceDefinition<'_>,
-    role: &'t WorkerRole<'_>,
+    role: &'t Role<'_>,
 ) -> impl Iterator<Item = Finding> {
     let programs = role
         .entry_point

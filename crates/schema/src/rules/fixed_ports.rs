@@ -1,6 +1,6 @@
-//! An internal endpoint has one port at most: in `port`, or in one `FixedPort`.
+//! An internal endpoint says its ports in one way: in `port`, or in `FixedPort` and `FixedPortRange`.
 //!
-//! The schema lets `FixedPort` repeat and does not say what both together mean.
+//! The schema lets those two repeat and mix, and does not say what they mean beside a `port`.
 
 use diagnostics::Finding;
 
@@ -11,25 +11,21 @@ use crate::findings::Findings;
 
 pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
     let file = definition.file;
-    for endpoint in definition
+    let endpoints = definition
         .roles
         .iter()
-        .flat_map(|role| &role.internal_endpoints)
-    {
-        let attribute = endpoint.port.map(|port| port.span);
-        let mut spans = attribute
-            .into_iter()
-            .chain(endpoint.fixed_ports.iter().map(|port| port.span));
-        let first = spans.next();
-        for (extra, first) in spans.zip(first.into_iter().cycle()) {
-            let message = format!(
-                "internal endpoint {} has more than one port",
-                shown(endpoint.name)
-            );
-            let finding = Finding::error(codes::FIXED_PORTS, file, extra, message)
-                .related(file, first, "first one here")
-                .help("keep one of them");
-            findings.push(finding);
-        }
+        .flat_map(|role| &role.internal_endpoints);
+    for endpoint in endpoints {
+        let (Some(port), Some(fixed)) = (endpoint.port, endpoint.fixed_ports.first()) else {
+            continue;
+        };
+        let message = format!(
+            "internal endpoint {} says its port in two ways",
+            shown(endpoint.name)
+        );
+        let finding = Finding::error(codes::FIXED_PORTS, file, fixed.span, message)
+            .related(file, port.span, "the other way")
+            .help("keep one of the two");
+        findings.push(finding);
     }
 }

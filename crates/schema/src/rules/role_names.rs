@@ -17,13 +17,7 @@ fn message(name: &str) -> String {
 }
 
 pub(super) fn check_definition(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
-    let unsupported = definition
-        .unsupported_roles
-        .iter()
-        .filter_map(|role| role.name);
-    let roles = definition.roles.iter().filter_map(|role| role.name);
-    let mut names: Vec<_> = roles.chain(unsupported).collect();
-    names.sort_by_key(|name| name.span);
+    let names = definition.roles.iter().filter_map(|role| role.name);
     let (file, code) = (definition.file, codes::ROLE_TWICE);
     check_unique(file, code, names, folded, message, findings);
 }

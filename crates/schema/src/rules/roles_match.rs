@@ -15,18 +15,13 @@ pub(super) fn check(
     configuration: &ServiceConfiguration<'_>,
     findings: &mut Findings,
 ) {
-    let unsupported = || {
-        definition
-            .unsupported_roles
-            .iter()
-            .filter_map(|role| role.name)
-    };
-    let worker = || definition.roles.iter().filter_map(|role| role.name);
-    let defined = || worker().chain(unsupported()).map(|name| name.value);
+    let worker = || definition.worker_roles().filter_map(|role| role.name);
+    let all = definition.roles.iter().filter_map(|role| role.name);
+    let defined = || all.clone().map(|name| name.value);
     let defined_names: HashSet<_> = defined().collect();
     let configured = || configuration.roles.iter().filter_map(|role| role.name);
     let configured_names: HashSet<_> = configured().map(|name| name.value).collect();
-    // A role that approot does not run has its own error; that it is not configured adds nothing.
+    // A role that approot does not run has its own finding; that it is not configured adds nothing.
     for name in worker().filter(|name| !configured_names.contains(name.value)) {
         let message = format!("role `{}` is not configured", name.value);
         let help = format!(

@@ -9,9 +9,10 @@ use diagnostics::Finding;
 
 use super::shown;
 use crate::codes;
-use crate::cscfg::{Role, ServiceConfiguration};
-use crate::csdef::{ServiceDefinition, WorkerRole};
+use crate::cscfg::{self, ServiceConfiguration};
+use crate::csdef::{Role, ServiceDefinition};
 use crate::findings::Findings;
+use crate::spanned::Spanned;
 use crate::suggest::did_you_mean;
 
 const PLUGINS: &str = "Microsoft.WindowsAzure.Plugins.";
@@ -28,7 +29,7 @@ pub(super) fn check(
         .rev()
         .filter_map(|role| role.name.map(|name| (name.value, role)))
         .collect();
-    for role in &definition.roles {
+    for role in definition.worker_roles() {
         if let Some(configured) = role.name.and_then(|name| configured.get(name.value)) {
             check_role(definition, role, configuration, configured, findings);
         }
@@ -37,9 +38,9 @@ pub(super) fn check(
 
 fn check_role(
     definition: &ServiceDefinition<'_>,
-    role: &WorkerRole<'_>,
+    role: &Role<'_>,
     configuration: &ServiceConfiguration<'_>,
-    configured: &Role<'_>,
+    configured: &cscfg::Role<'_>,
     findings: &mut Findings,
 ) {
     let names = || {
@@ -103,9 +104,9 @@ fn check_role(
     }
 }
 
-fn is_of_import(setting: &str, imports: &[&str]) -> bool {
+fn is_of_import(setting: &str, imports: &[Spanned<&str>]) -> bool {
     let module = setting
         .strip_prefix(PLUGINS)
         .and_then(|rest| rest.split_once('.'));
-    module.is_some_and(|(module, _)| imports.contains(&module))
+    module.is_some_and(|(module, _)| imports.iter().any(|import| import.value == module))
 }

@@ -4,11 +4,11 @@ use diagnostics::Finding;
 
 use super::shown;
 use crate::codes;
-use crate::csdef::{ServiceDefinition, Variable, WorkerRole};
+use crate::csdef::{Role, ServiceDefinition, Variable};
 use crate::findings::Findings;
 
 pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
-    for variable in definition.roles.iter().flat_map(of_role) {
+    for variable in definition.worker_roles().flat_map(of_role) {
         let name = shown(variable.name);
         let finding =
             |span, message| Finding::error(codes::VARIABLE_VALUE, definition.file, span, message);
@@ -34,7 +34,7 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
 }
 
 /// The variables of a role's program and of its startup tasks.
-pub(super) fn of_role<'r, 't>(role: &'r WorkerRole<'t>) -> impl Iterator<Item = &'r Variable<'t>> {
+pub(super) fn of_role<'r, 't>(role: &'r Role<'t>) -> impl Iterator<Item = &'r Variable<'t>> {
     let of_tasks = role.startup_tasks.iter().flat_map(|task| &task.environment);
     role.environment.iter().chain(of_tasks)
 }

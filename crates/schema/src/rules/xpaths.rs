@@ -6,7 +6,7 @@ use diagnostics::{FileId, Finding, Span};
 
 use super::{shown, variables};
 use crate::codes;
-use crate::csdef::{ServiceDefinition, WorkerRole};
+use crate::csdef::{Role, ServiceDefinition};
 use crate::findings::Findings;
 use crate::model::RoleInstanceValue;
 use crate::spanned::Spanned;
@@ -14,7 +14,7 @@ use crate::suggest::did_you_mean;
 use crate::xpath::{self, XPath, XPathError};
 
 pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
-    for role in &definition.roles {
+    for role in definition.worker_roles() {
         let elements =
             variables::of_role(role).filter_map(|variable| variable.role_instance_value.as_ref());
         for xpath in elements.filter_map(|element| element.xpath) {
@@ -42,18 +42,13 @@ fn undocumented(file: FileId, xpath: Spanned<&str>, error: XPathError) -> Findin
 
 fn undeclared(
     file: FileId,
-    role: &WorkerRole<'_>,
+    role: &Role<'_>,
     xpath: Spanned<&str>,
     parsed: &XPath,
 ) -> Option<Finding> {
     let (what, name, declared) = reference(role, &parsed.value)?;
     if declared.contains(&name) {
         return None;
-    }
-    if what == "endpoint" && role.instance_input_endpoints.contains(&name) {
-        let message = format!("`{name}` is an `InstanceInputEndpoint`, which is not supported yet");
-        let finding = Finding::error(codes::XPATH_NAME, file, part(xpath, parsed.name), message);
-        return Some(finding.help("use an `InputEndpoint` or an `InternalEndpoint`"));
     }
     let message = format!("role {} has no {what} `{name}`", shown(role.name));
     let finding = Finding::error(codes::XPATH_NAME, file, part(xpath, parsed.name), message);
@@ -63,7 +58,7 @@ fn undeclared(
 
 /// What a value refers to: its kind, its name, and the names that the role has of that kind.
 fn reference<'v, 't>(
-    role: &WorkerRole<'t>,
+    role: &Role<'t>,
     value: &'v RoleInstanceValue,
 ) -> Option<(&'static str, &'v str, Vec<&'t str>)> {
     use RoleInstanceValue as Value;
@@ -89,9 +84,12 @@ fn reference<'v, 't>(
         Value::EndpointProtocol(name)
         | Value::EndpointAddress(name)
         | Value::EndpointPort(name) => {
-            let input = role.input_endpoints.iter().map(|endpoint| endpoint.name);
-            let internal = role.internal_endpoints.iter().map(|endpoint| endpoint.name);
-            Some(("endpoint", name, names(&mut input.chain(internal))))
+            let names = role.endpoint_names();
+            Some((
+                "endpoint",
+                name,
+                names.iter().map(|name| name.value).collect(),
+            ))
         }
     }
 }

@@ -1,45 +1,8 @@
 //! Both sides of every number that a rule compares with, on services built for the purpose.
 
-use diagnostics::{Finding, Severity, Sources};
+use diagnostics::{Severity, Sources};
 
-const PROGRAM: &str = "<Runtime><EntryPoint><ProgramEntryPoint commandLine=\"w\" \
-                       setReadyOnProcessStart=\"true\" /></EntryPoint></Runtime>";
-
-/// A service definition whose root has `attributes` and holds `body`.
-fn definition(attributes: &str, body: &str) -> String {
-    let namespace = "http://schemas.microsoft.com/ServiceHosting/2008/10/ServiceDefinition";
-    format!(
-        "<ServiceDefinition name=\"S\" xmlns=\"{namespace}\" {attributes}>{body}</ServiceDefinition>"
-    )
-}
-
-fn role(name: &str, body: &str) -> String {
-    format!("<WorkerRole name=\"{name}\">{body}{PROGRAM}</WorkerRole>")
-}
-
-fn configuration(body: &str) -> String {
-    let namespace = "http://schemas.microsoft.com/ServiceHosting/2008/10/ServiceConfiguration";
-    format!(
-        "<ServiceConfiguration serviceName=\"S\" xmlns=\"{namespace}\">{body}</ServiceConfiguration>"
-    )
-}
-
-fn codes(findings: &[Finding]) -> Vec<&'static str> {
-    findings
-        .iter()
-        .map(|finding| finding.code.as_str())
-        .collect()
-}
-
-/// The codes of the findings of a definition alone; it must be there exactly when none is an error.
-fn check(definition: &str) -> Vec<&'static str> {
-    let mut sources = Sources::new();
-    let file = sources.add("a.csdef", definition);
-    let checked = schema::check_definition(&sources, file);
-    let has_error = checked.findings.iter().any(Finding::is_error);
-    assert_eq!(checked.definition.is_none(), has_error);
-    codes(&checked.findings)
-}
+use crate::support::{check, codes, configuration, definition, role};
 
 fn with_endpoints(endpoints: impl Iterator<Item = String>) -> String {
     let endpoints: String = endpoints.collect();

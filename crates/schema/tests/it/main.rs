@@ -1,0 +1,5 @@
+//! Tests of the crate from outside, all in one binary.
+
+mod boundaries;
+mod files;
+mod support;
