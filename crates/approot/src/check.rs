@@ -2,14 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
 use diagnostics::{Finding, Sources, sort};
 
 use crate::cli::{CheckArguments, Format};
 use crate::exit::{self, Failure, Outcome};
-use crate::service::{
-    Location, configuration, files_in, folder_of, has_extension, read, read_definition,
-};
+use crate::files::{Files, refuse_two_configurations};
+use crate::service::{read, read_definition};
 use crate::show;
 
 /// Prints the findings, then what could not be looked into at all.
@@ -20,7 +18,8 @@ pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
     } else {
         &arguments.paths
     };
-    refuse_two_configurations(paths, &arguments.configuration)?;
+    let each = paths.iter().map(PathBuf::as_path);
+    refuse_two_configurations(each, &arguments.configuration)?;
     let mut sources = Sources::new();
     let mut findings = Vec::new();
     let mut failures = Vec::new();
@@ -50,62 +49,31 @@ pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
     })
 }
 
-fn refuse_two_configurations(paths: &[PathBuf], configurations: &[String]) -> Result<(), Failure> {
-    let named = paths.iter().find(|path| is_configuration(path));
-    match named {
-        Some(path) if !configurations.is_empty() => {
-            let error = anyhow!(
-                "`--configuration` goes with a definition, and this is a configuration itself: {}",
-                path.display()
-            );
-            Err(exit::with(exit::USAGE, error))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn is_configuration(path: &Path) -> bool {
-    has_extension(path, "cscfg") && !path.is_dir()
-}
-
 fn check_path(
     path: &Path,
     configurations: &[String],
     sources: &mut Sources,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
-    if is_configuration(path) {
-        if let Some(file) = read(sources, path, findings) {
-            findings.extend(schema::check_configuration(sources, file));
+    let files = Files::find(path, configurations)?;
+    let definition = files
+        .definition
+        .as_ref()
+        .map(|definition| read_definition(sources, definition, findings));
+    for configuration in &files.configurations {
+        let configured = read(sources, configuration, findings);
+        match (definition, configured) {
+            (_, None) | (Some(None), _) => {}
+            (None, Some(configured)) => {
+                findings.extend(schema::check_configuration(sources, configured));
+            }
+            (Some(Some(definition)), Some(configured)) => {
+                findings.extend(schema::check(sources, definition, configured).findings);
+            }
         }
-        return Ok(());
     }
-    if !path.exists() {
-        // Reading it makes the finding that says why not.
-        read(sources, path, findings);
-        return Ok(());
-    }
-    let location = Location::find(Some(path))?;
-    let folder = folder_of(Some(path), &location);
-    let configurations: Vec<PathBuf> = match (configurations, path.is_dir()) {
-        ([], true) => files_in(&folder, "cscfg")?,
-        // A file that is named alone is read alone.
-        ([], false) => Vec::new(),
-        (named, _) => named
-            .iter()
-            .map(|name| configuration(Some(name), &folder))
-            .collect::<Result<_, _>>()?,
-    };
-    let Some(definition) = read_definition(sources, &location, findings) else {
-        return Ok(());
-    };
-    if configurations.is_empty() {
+    if let (Some(Some(definition)), []) = (definition, &files.configurations[..]) {
         findings.extend(schema::check_definition(sources, definition).findings);
-    }
-    for configuration in configurations {
-        if let Some(configured) = read(sources, &configuration, findings) {
-            findings.extend(schema::check(sources, definition, configured).findings);
-        }
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Print every finding about a service's files.
     Check(CheckArguments),
+    /// Print what becomes of every element and attribute of a service's files.
+    Ledger(LedgerArguments),
     /// Run a service, from its folder or its package, until it is stopped.
     Run(RunArguments),
     /// Print what runs and how it is.
@@ -65,6 +67,18 @@ pub(crate) struct CheckArguments {
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) configuration: Vec<String>,
     /// How to print the findings.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArguments {
+    /// A service folder, a .csdef file, a .cscfg file or a package; the current folder if it is not given.
+    pub(crate) path: Option<PathBuf>,
+    /// A configuration to list with the definition: a file, or NAME for ServiceConfiguration.NAME.cscfg.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) configuration: Vec<String>,
+    /// How to print the list.
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: Format,
 }

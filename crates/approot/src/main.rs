@@ -12,6 +12,8 @@ mod check;
 mod cli;
 mod detach;
 mod exit;
+mod files;
+mod ledger;
 mod left_overs;
 mod locations;
 mod notices;
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let outcome = match cli.command {
         cli::Command::Check(arguments) => check::check(&arguments),
+        cli::Command::Ledger(arguments) => ledger::ledger(&arguments),
         cli::Command::Run(arguments) => run::run(&arguments),
         cli::Command::Status(arguments) => operate::status(&arguments),
         cli::Command::Logs(arguments) => operate::logs(&arguments),

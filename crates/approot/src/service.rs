@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use diagnostics::{FileId, Finding, Severity, Sources, sort};
 use packager::{ContentSource, Opened, RoleSource, ServiceSource};
-use schema::{Definition, RoleDefinition, Service};
+use schema::{Content, Definition, RoleDefinition, Service};
 
 use crate::cli::{Format, ServiceArguments, by_role};
 use crate::exit::{self, Failure};
@@ -298,6 +298,17 @@ fn role_source(
         content_directory,
         contents,
     })
+}
+
+/// Where a file of the approot comes from if this content brings it; `None` if it does not.
+pub(crate) fn place_of(content: &Content, folder: &Path, relative: &str) -> Option<PathBuf> {
+    let destination = content.destination.replace('\\', "/");
+    let destination = destination
+        .trim_start_matches("./")
+        .trim_matches(['/', '.']);
+    let below = Path::new(relative).strip_prefix(destination).ok()?;
+    let source = expand(&content.source_directory).ok()?;
+    Some(folder.join(source.replace('\\', "/")).join(below))
 }
 
 /// Expands `%NAME%` and `${NAME}` from this process's environment; an undefined name is an error here.

@@ -11,10 +11,12 @@ mod codes;
 mod finding;
 mod human;
 mod json;
+mod locator;
 mod span;
 
 pub use codes::{Code, CodeEntry};
 pub use finding::{Finding, Label, Severity, sort};
 pub use human::{Style, render_human};
 pub use json::render_json;
+pub use locator::Locator;
 pub use span::{FileId, Location, SourceFile, Sources, Span};

@@ -13,12 +13,12 @@ use crate::grammar::{self, Document, check_root};
 use crate::model::{Definition, Service};
 use crate::{finish, rules};
 
-const DEFINITION: Document = Document {
+pub(crate) const DEFINITION: Document = Document {
     root: &grammar::csdef::SERVICE_DEFINITION,
     namespace: grammar::csdef::NAMESPACE,
 };
 
-const CONFIGURATION: Document = Document {
+pub(crate) const CONFIGURATION: Document = Document {
     root: &grammar::cscfg::SERVICE_CONFIGURATION,
     namespace: grammar::cscfg::NAMESPACE,
 };
@@ -52,9 +52,7 @@ pub fn check(sources: &Sources, definition: FileId, configuration: FileId) -> Ch
     let configuration = read_configuration(&configuration_tree, configuration, &mut findings);
     let both = definition.as_ref().zip(configuration.as_ref());
     if let Some((definition, configuration)) = both {
-        rules::SERVICE
-            .iter()
-            .for_each(|rule| rule(definition, configuration, &mut findings));
+        apply_service_rules(definition, configuration, &mut findings);
     }
     let service = both
         .filter(|_| !findings.has_error())
@@ -94,7 +92,7 @@ pub fn check_configuration(sources: &Sources, configuration: FileId) -> Vec<Find
     findings.into_list()
 }
 
-fn parse<'s>(sources: &'s Sources, file: FileId, findings: &mut Findings) -> Tree<'s> {
+pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, findings: &mut Findings) -> Tree<'s> {
     let tree = xml_tree::parse(sources.file(file).text());
     findings.extend(tree.problems().iter().map(|problem| finding(file, problem)));
     tree
@@ -113,7 +111,7 @@ fn finding(file: FileId, problem: &Problem) -> Finding {
 /// The typed definition of a well-formed tree with the right root.
 ///
 /// Of a malformed text only its own problems are said: what the grammar thinks of half a tree is noise.
-fn read_definition<'t>(
+pub(crate) fn read_definition<'t>(
     tree: &'t Tree<'t>,
     file: FileId,
     findings: &mut Findings,
@@ -130,7 +128,7 @@ fn read_definition<'t>(
 }
 
 /// The typed configuration of a well-formed tree with the right root.
-fn read_configuration<'t>(
+pub(crate) fn read_configuration<'t>(
     tree: &'t Tree<'t>,
     file: FileId,
     findings: &mut Findings,
@@ -144,4 +142,15 @@ fn read_configuration<'t>(
         .iter()
         .for_each(|rule| rule(&configuration, findings));
     Some(configuration)
+}
+
+/// Applies the rules over both files.
+pub(crate) fn apply_service_rules(
+    definition: &ServiceDefinition<'_>,
+    configuration: &ServiceConfiguration<'_>,
+    findings: &mut Findings,
+) {
+    rules::SERVICE
+        .iter()
+        .for_each(|rule| rule(definition, configuration, findings));
 }

@@ -37,9 +37,7 @@ pub(crate) struct ServiceDefinition<'t> {
 impl<'t> ServiceDefinition<'t> {
     /// The roles that approot runs.
     pub(crate) fn worker_roles(&self) -> impl Iterator<Item = &Role<'t>> {
-        self.roles
-            .iter()
-            .filter(|role| role.kind == RoleKind::Worker)
+        self.roles.iter().filter(|role| role.kind.is_run())
     }
 }
 
@@ -83,6 +81,22 @@ pub(crate) enum RoleKind {
     Web,
     /// `VirtualMachineRole`, of which only the name is read.
     VirtualMachine,
+}
+
+impl RoleKind {
+    /// Whether approot runs such roles.
+    pub(crate) fn is_run(self) -> bool {
+        self == RoleKind::Worker
+    }
+
+    /// The element that declares such a role.
+    pub(crate) fn element(self) -> &'static str {
+        match self {
+            RoleKind::Worker => "WorkerRole",
+            RoleKind::Web => "WebRole",
+            RoleKind::VirtualMachine => "VirtualMachineRole",
+        }
+    }
 }
 
 /// A role of any kind.

@@ -14,7 +14,7 @@ mod node;
 mod walk;
 
 pub(crate) use node::Node;
-pub(crate) use walk::{Document, check_root};
+pub(crate) use walk::{Document, check_root, is_of_any_document};
 
 use crate::lexical::Lexical;
 use fate::Fate;
@@ -158,5 +158,60 @@ const fn exactly_one(element: &'static ElementSpec) -> ChildSpec {
         element,
         min: 1,
         max: Some(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use xml_tree::Element;
+
+    use super::*;
+
+    /// Every element and attribute of the tables below `spec`, as `Task` and `Task/@taskType`.
+    fn in_tables(spec: &'static ElementSpec, found: &mut BTreeSet<String>) {
+        if !found.insert(spec.name.to_owned()) {
+            return;
+        }
+        let attributes = spec.attributes.iter();
+        found.extend(attributes.map(|attribute| format!("{}/@{}", spec.name, attribute.name)));
+        for child in spec.children {
+            in_tables(child.element, found);
+        }
+    }
+
+    fn in_text(element: &Element<'_>, found: &mut BTreeSet<String>) {
+        found.insert(element.name().to_owned());
+        let attributes = element.attributes().iter();
+        found.extend(
+            attributes.map(|attribute| format!("{}/@{}", element.name(), attribute.name())),
+        );
+        for child in element.elements() {
+            in_text(child, found);
+        }
+    }
+
+    #[track_caller]
+    fn check(root: &'static ElementSpec, text: &str) {
+        let tree = xml_tree::parse(text);
+        assert_eq!(tree.problems(), []);
+        let (mut known, mut used) = (BTreeSet::new(), BTreeSet::new());
+        in_tables(root, &mut known);
+        in_text(tree.root().unwrap(), &mut used);
+        let unused: Vec<_> = known.difference(&used).collect();
+        assert!(unused.is_empty(), "not in the complete file: {unused:?}");
+    }
+
+    #[test]
+    fn the_complete_files_of_the_ledger_tests_have_every_element_and_attribute() {
+        check(
+            &csdef::SERVICE_DEFINITION,
+            include_str!("../test_data/ledger/complete.csdef"),
+        );
+        check(
+            &cscfg::SERVICE_CONFIGURATION,
+            include_str!("../test_data/ledger/complete.cscfg"),
+        );
     }
 }

@@ -21,6 +21,7 @@ mod csdef;
 mod findings;
 mod finish;
 mod grammar;
+mod ledger;
 mod lexical;
 mod load;
 mod model;
@@ -31,6 +32,7 @@ mod xpath;
 
 pub use check::{Checked, CheckedDefinition, check, check_configuration, check_definition};
 pub use command_line::{CommandLine, CommandLineError};
+pub use ledger::{LedgerEntry, LedgerInput, Verdict, ledger};
 pub use load::load;
 pub use model::{
     Content, Definition, ExecutionContext, InputEndpoint, InternalEndpoint, InternalPorts,

@@ -18,14 +18,16 @@ pub(crate) enum Fate {
     Translated(&'static str),
     /// It has no effect, and nothing inside it has.
     Refused(Refusal),
+    /// The element only holds others, each with a fate of its own.
+    Group,
     /// An attribute shares its element's fate.
     WithElement,
     /// What the value of this attribute of the element says; the last where no case names the value.
     ByValue(&'static str, &'static [(&'static str, Fate)], &'static Fate),
 }
 
-/// Elements that only hold others, each with a fate of its own.
-pub(crate) const GROUP: Fate = Fate::Honoured("by what it holds: each part has its own verdict");
+/// See [`Fate::Group`].
+pub(crate) const GROUP: Fate = Fate::Group;
 
 /// See [`Fate::WithElement`].
 pub(crate) const WITH_ELEMENT: Fate = Fate::WithElement;

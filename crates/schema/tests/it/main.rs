@@ -2,4 +2,5 @@
 
 mod boundaries;
 mod files;
+mod ledger;
 mod support;
