@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use diagnostics::{Finding, Sources, sort};
+use diagnostics::{Finding, Sources, render_github, render_json, render_sarif, sort};
 
-use crate::cli::{CheckArguments, Format};
+use crate::cli::{CheckArguments, FindingsFormat};
 use crate::exit::{self, Failure, Outcome};
 use crate::service::{
     Location, configuration, files_in, folder_of, has_extension, read, read_definition,
 };
-use crate::show;
+use crate::{print, show};
 
 /// Prints the findings, then what could not be looked into at all.
 pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
@@ -31,7 +31,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
     sort(&mut findings);
     // A definition that is checked with several configurations says its own part each time.
     findings.dedup();
-    show::findings(&sources, &findings, arguments.format)?;
+    print_findings(&sources, &findings, arguments.format)?;
     // The last one is told, with its status, as any command's failure is.
     if let Some(last) = failures.pop() {
         for failure in &failures {
@@ -39,7 +39,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
         }
         return Err(last);
     }
-    if arguments.format == Format::Human && findings.is_empty() {
+    if arguments.format == FindingsFormat::Human && findings.is_empty() {
         show::line("no findings");
     }
     let is_invalid = findings.iter().any(Finding::is_error);
@@ -48,6 +48,25 @@ pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
     } else {
         exit::DONE
     })
+}
+
+/// # Errors
+/// What is not for people cannot be written.
+fn print_findings(
+    sources: &Sources,
+    findings: &[Finding],
+    format: FindingsFormat,
+) -> anyhow::Result<()> {
+    let text = match format {
+        FindingsFormat::Human => {
+            show::findings(sources, findings);
+            return Ok(());
+        }
+        FindingsFormat::Json => render_json(sources, findings) + "\n",
+        FindingsFormat::Sarif => render_sarif(sources, findings, schema::codes::all()) + "\n",
+        FindingsFormat::Github => render_github(sources, findings),
+    };
+    print::result(text.as_bytes()).map(drop)
 }
 
 fn refuse_two_configurations(paths: &[PathBuf], configurations: &[String]) -> Result<(), Failure> {
