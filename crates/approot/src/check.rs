@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use diagnostics::{Finding, Sources, sort};
+use diagnostics::{Finding, Sources, render_github, render_json, render_sarif, sort};
 
-use crate::cli::{CheckArguments, Format};
+use crate::cli::{CheckArguments, FindingsFormat};
 use crate::exit::{self, Failure, Outcome};
 use crate::files::{Files, refuse_two_configurations};
 use crate::service::{read, read_definition};
-use crate::show;
+use crate::{print, show};
 
 /// Prints the findings, then what could not be looked into at all.
 pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
@@ -30,7 +30,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
     sort(&mut findings);
     // A definition that is checked with several configurations says its own part each time.
     findings.dedup();
-    show::findings(&sources, &findings, arguments.format)?;
+    print_findings(&sources, &findings, arguments.format)?;
     // The last one is told, with its status, as any command's failure is.
     if let Some(last) = failures.pop() {
         for failure in &failures {
@@ -38,7 +38,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
         }
         return Err(last);
     }
-    if arguments.format == Format::Human && findings.is_empty() {
+    if arguments.format == FindingsFormat::Human && findings.is_empty() {
         show::line("no findings");
     }
     let is_invalid = findings.iter().any(Finding::is_error);
@@ -47,6 +47,25 @@ pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
     } else {
         exit::DONE
     })
+}
+
+/// # Errors
+/// What is not for people cannot be written.
+fn print_findings(
+    sources: &Sources,
+    findings: &[Finding],
+    format: FindingsFormat,
+) -> anyhow::Result<()> {
+    let text = match format {
+        FindingsFormat::Human => {
+            show::findings(sources, findings);
+            return Ok(());
+        }
+        FindingsFormat::Json => render_json(sources, findings) + "\n",
+        FindingsFormat::Sarif => render_sarif(sources, findings, schema::codes::all()) + "\n",
+        FindingsFormat::Github => render_github(sources, findings),
+    };
+    print::result(text.as_bytes()).map(drop)
 }
 
 fn check_path(

@@ -59,6 +59,19 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How findings are printed: also for services and editors that show them at their places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FindingsFormat {
+    /// For people, on standard error.
+    Human,
+    /// For programs, on standard output.
+    Json,
+    /// A SARIF 2.1.0 log for code scanning, on standard output.
+    Sarif,
+    /// Annotations of GitHub Actions, on standard output.
+    Github,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     /// Service folders, .csdef files, .cscfg files or packages; the current folder if none is given.
@@ -68,7 +81,7 @@ pub(crate) struct CheckArguments {
     pub(crate) configuration: Vec<String>,
     /// How to print the findings.
     #[arg(long, value_enum, default_value = "human")]
-    pub(crate) format: Format,
+    pub(crate) format: FindingsFormat,
 }
 
 #[derive(Debug, Args)]

@@ -46,7 +46,7 @@ pub(crate) fn ledger(arguments: &LedgerArguments) -> Outcome {
         findings.extend(listed.err().into_iter().flatten());
     }
     if !findings.is_empty() {
-        show::findings(&sources, &findings, Format::Human)?;
+        show::findings(&sources, &findings);
         return Ok(exit::INVALID);
     }
     list.finish()?;

@@ -3,8 +3,8 @@
 //! `approot run` becomes the keeper and forks the fabric, the balancer and the hosts from itself; every other
 //! command is a client that asks a running fabric, or works on files alone. This is the only crate that prints.
 //!
-//! What goes where: approot's own words go to standard error, for people; JSON, and the output of roles that
-//! `logs` prints, go to standard output, for programs and pipes.
+//! What goes where: approot's own words go to standard error, for people; JSON and the other formats for programs,
+//! and the output of roles that `logs` prints, go to standard output, for programs and pipes.
 
 #![forbid(unsafe_code)]
 

@@ -8,7 +8,7 @@ use diagnostics::{FileId, Finding, Severity, Sources, sort};
 use packager::{ContentSource, Opened, RoleSource, ServiceSource};
 use schema::{Content, Definition, RoleDefinition, Service};
 
-use crate::cli::{Format, ServiceArguments, by_role};
+use crate::cli::{ServiceArguments, by_role};
 use crate::exit::{self, Failure};
 use crate::show;
 
@@ -104,7 +104,7 @@ fn report<T>(
 ) -> Result<T, Failure> {
     findings.retain(|finding| finding.severity != Severity::Report);
     sort(&mut findings);
-    show::findings(sources, &findings, Format::Human)?;
+    show::findings(sources, &findings);
     value.ok_or_else(|| exit::with(exit::INVALID, anyhow!("the service's files are not valid")))
 }
 

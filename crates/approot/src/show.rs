@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, IsTerminal};
 
 use anyhow::Context;
-use diagnostics::{Finding, Sources, Style, render_human, render_json};
+use diagnostics::{Finding, Sources, Style, render_human};
 use fabric::{FabricError, Status};
 use serde::Serialize;
 
@@ -61,36 +61,22 @@ fn help_with_port(kind: ErrorKind) -> Option<&'static str> {
     }
 }
 
-/// Prints findings: on standard error for people, on standard output as JSON.
-///
-/// # Errors
-/// The JSON cannot be written.
-pub(crate) fn findings(
-    sources: &Sources,
-    findings: &[Finding],
-    format: Format,
-) -> anyhow::Result<()> {
-    match format {
-        Format::Human if findings.is_empty() => {}
-        Format::Human => {
-            let style = if std::io::stderr().is_terminal() {
-                Style::Coloured
-            } else {
-                Style::Plain
-            };
-            let n_errors = findings.iter().filter(|finding| finding.is_error()).count();
-            print::words(&render_human(sources, findings, style));
-            line(&format!(
-                "{}, {n_errors} of them errors",
-                counted(findings.len(), "finding")
-            ));
-        }
-        Format::Json => {
-            let text = format!("{}\n", render_json(sources, findings).trim_end());
-            print::result(text.as_bytes())?;
-        }
+/// Prints findings for people, and how many there are.
+pub(crate) fn findings(sources: &Sources, findings: &[Finding]) {
+    if findings.is_empty() {
+        return;
     }
-    Ok(())
+    let style = if std::io::stderr().is_terminal() {
+        Style::Coloured
+    } else {
+        Style::Plain
+    };
+    let n_errors = findings.iter().filter(|finding| finding.is_error()).count();
+    print::words(&render_human(sources, findings, style));
+    line(&format!(
+        "{}, {n_errors} of them errors",
+        counted(findings.len(), "finding")
+    ));
 }
 
 fn counted(n: usize, noun: &str) -> String {

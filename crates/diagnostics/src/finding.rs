@@ -1,7 +1,6 @@
 //! What is said about a file: a [`Finding`] and its parts.
 //!
-//! Values only: deciding what to report belongs to the rules, showing it to [`crate::render_human`]
-//! and [`crate::render_json`].
+//! Values only: deciding what to report belongs to the rules, showing it to the `render_` functions.
 
 use std::fmt;
 
@@ -132,6 +131,14 @@ impl Finding {
     pub fn help(mut self, text: impl Into<String>) -> Finding {
         self.help.push(text.into());
         self
+    }
+
+    /// The message, and in parentheses what would stand under the primary span, for where no excerpt is shown.
+    pub(crate) fn headline(&self) -> String {
+        match self.primary.text.as_str() {
+            "" => self.message.clone(),
+            label => format!("{} ({label})", self.message),
+        }
     }
 
     /// Whether this alone keeps the service from running.

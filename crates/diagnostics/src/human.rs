@@ -20,6 +20,11 @@ use crate::span::{SourceFile, Sources, Span};
 /// without being shown.
 const MAX_EXCERPT_BYTES: usize = 16 * 1024;
 
+/// The most columns between two labels of one excerpt.
+///
+/// The renderer cuts lines to a width of 140 only outside of its labels, so more would give lines that wrap.
+const MAX_COLUMNS_BETWEEN: usize = 120;
+
 /// How text is dressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -84,10 +89,10 @@ fn excerpts<'a>(sources: &'a Sources, labels: Vec<&'a Label>, primary: &Label) -
     let end = labels.iter().map(|label| label.span.end).max().unwrap_or(0);
     let file = sources.file(labels[0].file);
     let lines = file.lines_around(Span::new(start, end));
-    match lines.len() <= MAX_EXCERPT_BYTES {
-        _ if file.text().is_empty() => vec![Origin::path(file.name()).into()],
+    match lines.len() <= MAX_EXCERPT_BYTES && fit_side_by_side(file, &labels) {
+        _ if file.text().is_empty() => vec![Origin::path(one_line(file.name())).into()],
         true => vec![excerpt(file, lines, &labels, primary).into()],
-        false if labels.len() == 1 => vec![origin(file, labels[0]).into()],
+        false if labels.len() == 1 => place(file, labels[0]),
         false => labels
             .into_iter()
             .flat_map(|label| excerpts(sources, vec![label], primary))
@@ -95,12 +100,25 @@ fn excerpts<'a>(sources: &'a Sources, labels: Vec<&'a Label>, primary: &Label) -
     }
 }
 
-/// The place alone, for a label on a line too long to show.
-fn origin<'a>(file: &'a SourceFile, label: &Label) -> Origin<'a> {
+fn fit_side_by_side(file: &SourceFile, labels: &[&Label]) -> bool {
+    let columns = labels
+        .iter()
+        .map(|label| file.location(label.span.start).column);
+    let (leftmost, rightmost) = (columns.clone().min(), columns.max());
+    rightmost.unwrap_or(0) - leftmost.unwrap_or(0) <= MAX_COLUMNS_BETWEEN
+}
+
+/// The place and its words alone, for a label on a line too long to show.
+fn place<'a>(file: &SourceFile, label: &Label) -> Vec<Element<'a>> {
     let location = file.location(label.span.start);
-    Origin::path(file.name())
+    let origin = Origin::path(one_line(file.name()))
         .line(location.line)
-        .char_column(location.column)
+        .char_column(location.column);
+    let words = Level::NOTE.message(one_line(&label.text));
+    match label.text.is_empty() {
+        true => vec![origin.into()],
+        false => vec![origin.into(), words.into()],
+    }
 }
 
 /// These lines of the file with the labels under them.
@@ -117,10 +135,10 @@ fn excerpt<'a>(
         };
         let span = within(file, label.span, &lines);
         kind.span(span)
-            .label((!label.text.is_empty()).then_some(label.text.as_str()))
+            .label((!label.text.is_empty()).then(|| one_line(&label.text)))
     });
     Snippet::source(&file.text()[lines.clone()])
-        .path(file.name())
+        .path(one_line(file.name()))
         .line_start(file.location(lines.start).line)
         .annotations(annotations)
 }
@@ -132,6 +150,11 @@ fn within(file: &SourceFile, span: Span, lines: &Range<usize>) -> Range<usize> {
         .clamp(lines.start, lines.end);
     let end = file.boundary_after(span.end).clamp(start, lines.end);
     start - lines.start..end - lines.start
+}
+
+/// Text that a terminal shows and does not obey, and that does not end the line it stands on.
+fn one_line(text: &str) -> String {
+    normalize_untrusted_str(text).replace('\n', " ")
 }
 
 fn level(severity: Severity) -> Level<'static> {
@@ -243,9 +266,15 @@ mod tests {
     #[test]
     fn colour_only_on_demand_and_never_from_the_file() {
         let mut sources = Sources::new();
-        let file = sources.add("a.csdef", "<a \u{1b}[31m>");
+        let file = sources.add("a\u{1b}[34m.csdef", "<a \u{1b}[31m>");
+        let endless = sources.add("b\u{1b}.csdef", " ".repeat(MAX_EXCERPT_BYTES + 1));
         let finding =
             Finding::error(CODE, file, Span::new(3, 4), "bad \u{1b}[31m").help("\u{1b}[0m");
+        let finding = finding.label("\u{1b}[32m\nlabel").related(
+            endless,
+            Span::new(1, 2),
+            "\u{1b}[33m\nthere",
+        );
         let findings = [finding];
         assert!(!render_human(&sources, &findings, Style::Plain).contains('\u{1b}'));
         assert!(render_human(&sources, &findings, Style::Coloured).contains('\u{1b}'));
@@ -281,12 +310,188 @@ mod tests {
     fn a_place_on_an_endless_line_is_named_without_excerpt() {
         let mut sources = Sources::new();
         let file = sources.add("a.csdef", " ".repeat(MAX_EXCERPT_BYTES + 1));
-        let finding = Finding::error(CODE, file, Span::new(9, 10), "wide");
+        let finding = Finding::error(CODE, file, Span::new(9, 10), "wide")
+            .label("here")
+            .related(file, Span::new(900, 910), "first one here")
+            .help("break the line");
         expect![[r#"
             error[AR0107]: wide
             --> a.csdef:1:10
+             = note: here
+            ::: a.csdef:1:901
+             = note: first one here
+             = help: break the line
         "#]]
         .assert_eq(&render_human(&sources, &[finding], Style::Plain));
+    }
+
+    /// Two places stand between brackets, which are not in the text: the one that closes first is related.
+    fn check_places(marked: &str, expected: Expect) {
+        let mut text = String::new();
+        let (mut starts, mut spans) = (Vec::new(), Vec::new());
+        for char in marked.chars() {
+            match char {
+                '⟦' => starts.push(text.len()),
+                '⟧' => spans.push(Span::new(starts.pop().expect("open"), text.len())),
+                _ => text.push(char),
+            }
+        }
+        let mut sources = Sources::new();
+        let file = sources.add("a.csdef", text);
+        let [first, second] = spans[..] else {
+            panic!("two places: {marked}")
+        };
+        let finding =
+            Finding::error(CODE, file, second, "twice").related(file, first, "first one here");
+        expected.assert_eq(&render_human(
+            &sources,
+            &[finding.label("again")],
+            Style::Plain,
+        ));
+    }
+
+    #[test]
+    fn tabs_and_wide_characters_are_as_wide_as_they_are_shown() {
+        check_places(
+            "\t<a\t⟦b⟧=\"\"/>\n\t\t<a\t\t⟦b\t⟧=\"\"/>\n",
+            expect![[r#"
+            error[AR0107]: twice
+             --> a.csdef:2:7
+              |
+            1 |     <a    b=""/>
+              |           - first one here
+            2 |         <a        b    =""/>
+              |                   ^^^^^ again
+        "#]],
+        );
+        check_places(
+            "<漢字 ⟦名前⟧=\"漢\"/>\n<🎉 a=\"e\u{301}🎉\" ⟦名⟧=\"\"/>\n",
+            expect![[r#"
+                error[AR0107]: twice
+                 --> a.csdef:2:12
+                  |
+                1 | <漢字 名前="漢"/>
+                  |       ---- first one here
+                2 | <🎉 a="é🎉" 名=""/>
+                  |             ^^ again
+            "#]],
+        );
+    }
+
+    #[test]
+    fn two_places_of_one_line_may_touch_or_nest() {
+        check_places(
+            "<a ⟦b⟧=\"\" ⟦b⟧=\"\"/>\n",
+            expect![[r#"
+            error[AR0107]: twice
+             --> a.csdef:1:9
+              |
+            1 | <a b="" b=""/>
+              |    -    ^ again
+              |    |
+              |    first one here
+        "#]],
+        );
+        check_places(
+            "<⟦a⟧⟦b⟧/>\n",
+            expect![[r#"
+            error[AR0107]: twice
+             --> a.csdef:1:3
+              |
+            1 | <ab/>
+              |  -^ again
+              |  |
+              |  first one here
+        "#]],
+        );
+        check_places(
+            "⟦<a ⟦b⟧=\"\"/>⟧\n",
+            expect![[r#"
+            error[AR0107]: twice
+             --> a.csdef:1:1
+              |
+            1 | <a b=""/>
+              | ^^^-^^^^^
+              | |  |
+              | |  first one here
+              | again
+        "#]],
+        );
+    }
+
+    #[test]
+    fn places_of_several_lines_are_bracketed() {
+        check_places(
+            "⟦<a\r\n  b=\"\"\r\n/>⟧\r\n⟦<a\n/>⟧\n",
+            expect![[r#"
+            error[AR0107]: twice
+             --> a.csdef:4:1
+              |
+            1 | / <a
+            2 | |   b=""
+            3 | | />
+              | |__- first one here
+            4 | / <a
+            5 | | />
+              | |__^ again
+        "#]],
+        );
+        let long = format!("<⟦a⟧>\n⟦<b{}>⟧\n", "\n  c=\"\"".repeat(9));
+        check_places(
+            &long,
+            expect![[r#"
+            error[AR0107]: twice
+              --> a.csdef:2:1
+               |
+             1 |   <a>
+               |    - first one here
+             2 | / <b
+             3 | |   c=""
+             4 | |   c=""
+             5 | |   c=""
+            ...  |
+            10 | |   c=""
+            11 | |   c="">
+               | |_______^ again
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_its_place() {
+        let filler = "<x/>".repeat(40);
+        let one_line = format!("{filler}<⟦a⟧/>{filler}<⟦a⟧/>{filler}");
+        check_places(
+            &one_line,
+            expect![[r#"
+            error[AR0107]: twice
+             --> a.csdef:1:326
+              |
+            1 | ...<x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><a/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x...
+              |                                                                 ^ again
+              |
+             ::: a.csdef:1:162
+              |
+            1 | ...<x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><a/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x...
+              |                                                             - first one here
+        "#]],
+        );
+        let two_lines = format!("{filler}<⟦a⟧/>\n{filler}{filler}<⟦a⟧/>{filler}\n");
+        check_places(
+            &two_lines,
+            expect![[r#"
+                error[AR0107]: twice
+                 --> a.csdef:2:322
+                  |
+                2 | ...<x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><a/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x...
+                  |                                                                 ^ again
+                  |
+                 ::: a.csdef:1:162
+                  |
+                1 | ...<x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><x/><a/>
+                  |                                                             - first one here
+            "#]],
+        );
     }
 
     #[test]

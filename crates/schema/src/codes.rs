@@ -1,7 +1,7 @@
 //! The codes of this crate's findings, each with cause and cure.
 //!
 //! `AR00xx` are files and XML (most of them come from `xml-tree`), `AR01xx` grammar and cross-file rules.
-//! A code keeps its meaning for ever; the documentation of all codes is generated from these tables.
+//! A code keeps its meaning for ever; `docs/findings.md` is generated from these tables.
 
 use diagnostics::CodeEntry;
 

@@ -1,6 +1,7 @@
 //! The operator's commands and their contracts.
 
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use e2e::deployment::Deployment;
 use e2e::service::{binary, echo_cloud, workspace};
@@ -154,30 +155,91 @@ fn commands_without_a_fabric_end_with_four() {
 }
 
 #[test]
-fn check_tells_findings_as_text_and_as_json() {
-    let approot = |arguments: &[&str], folder: &std::path::Path| {
-        Command::new(binary("approot"))
-            .arg("check")
-            .args(arguments)
-            .arg(folder)
-            .output()
-            .unwrap()
-    };
-    let sample = approot(&[], &workspace().join("services/echo-cloud"));
+fn check_passes_the_sample() {
+    let sample = check(&[], &workspace().join("services/echo-cloud"));
     assert_eq!(sample.status.code(), Some(0), "{sample:?}");
+    let commands = check(
+        &["--format", "github"],
+        &workspace().join("services/echo-cloud"),
+    );
+    assert!(
+        !String::from_utf8(commands.stdout)
+            .unwrap()
+            .contains("::error")
+    );
+}
 
+#[test]
+fn check_tells_findings_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let parts = r#"    <Runtime><EntryPoint><ProgramEntryPoint commandLine="a" setReadyOnProcessStart="true" /></EntryPoint></Runtime>
     <Endpoints><InputEndpoint name="A" protocol="tcp" port="80" /><InputEndpoint name="B" protocol="tcp" port="80" /></Endpoints>"#;
     e2e::service::write(folder.path(), parts, 1, vec![]);
-    let human = approot(&[], folder.path());
+    let file = folder.path().join("ServiceDefinition.csdef");
+    let file = file.to_str().unwrap();
+    let endpoints = parts.lines().nth(1).unwrap();
+    let columns: Vec<usize> = endpoints
+        .match_indices("80")
+        .map(|(at, _)| at + 1)
+        .collect();
+    let [first, second] = columns[..] else {
+        panic!("{columns:?}")
+    };
+
+    let human = check(&[], folder.path());
     assert_eq!(human.status.code(), Some(3));
+    assert!(human.stdout.is_empty(), "{human:?}");
     let text = String::from_utf8(human.stderr).unwrap();
     assert!(
         text.contains("error[AR0107]") && text.contains("ServiceDefinition.csdef:5:"),
         "{text}"
     );
-    let as_json = approot(&["--format", "json"], folder.path());
-    let findings: Value = serde_json::from_slice(&as_json.stdout).unwrap();
+
+    let findings: Value = serde_json::from_str(&for_programs("json", folder.path())).unwrap();
     assert_eq!(findings[0]["code"], "AR0107");
+
+    let log: Value = serde_json::from_str(&for_programs("sarif", folder.path())).unwrap();
+    let run = &log["runs"][0];
+    assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "AR0107");
+    let result = &run["results"][0];
+    assert_eq!(
+        (&result["ruleId"], &result["level"]),
+        (&json!("AR0107"), &json!("error"))
+    );
+    for (location, column) in [
+        (&result["locations"][0], second),
+        (&result["relatedLocations"][0], first),
+    ] {
+        let place = &location["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], format!("file://{file}"));
+        assert_eq!(
+            place["region"],
+            json!({"startLine": 5, "startColumn": column, "endLine": 5, "endColumn": column + 2})
+        );
+    }
+
+    let commands = for_programs("github", folder.path());
+    let expected = format!(
+        "::error file={file},line=5,endLine=5,col={second},endColumn={},title=AR0107::",
+        second + 2
+    );
+    assert!(commands.starts_with(&expected), "{commands}");
+    assert_eq!(commands.lines().count(), 1, "{commands}");
+}
+
+fn check(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(binary("approot"))
+        .arg("check")
+        .args(arguments)
+        .arg(folder)
+        .output()
+        .unwrap()
+}
+
+/// What `check` prints on standard output about a broken service, and nothing on standard error.
+fn for_programs(format: &str, folder: &Path) -> String {
+    let output = check(&["--format", format], folder);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -2,5 +2,6 @@
 
 mod boundaries;
 mod files;
+mod findings_page;
 mod ledger;
 mod support;
