@@ -334,6 +334,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_source_directory_is_relative_to_the_definition_or_absolute() {
+        let content = |path: &str| {
+            format!(r#"<Content destination="d"><SourceDirectory path="{path}" /></Content>"#)
+        };
+        let contents = content(r"assets\data") + &content("/srv/data");
+        let text = format!(
+            r#"<ServiceDefinition name="S" xmlns="http://schemas.microsoft.com/ServiceHosting/2008/10/ServiceDefinition">
+            <WorkerRole name="W"><Contents>{contents}</Contents><Runtime><EntryPoint>
+            <ProgramEntryPoint commandLine="w" setReadyOnProcessStart="true" /></EntryPoint></Runtime></WorkerRole>
+            </ServiceDefinition>"#
+        );
+        let mut sources = Sources::new();
+        let file = sources.add("a.csdef", text);
+        let definition = schema::check_definition(&sources, file).definition.unwrap();
+        let source = role_source(&definition.roles[0], Path::new("/service"), None).unwrap();
+        let folders = source
+            .contents
+            .iter()
+            .map(|content| content.source_directory.as_path());
+        let expected = ["/service/assets/data", "/srv/data"];
+        assert!(folders.eq(expected.map(Path::new)), "{:?}", source.contents);
+    }
+
+    #[test]
     fn a_source_directory_is_expanded_or_refused() {
         let path = std::env::var("PATH").unwrap();
         assert_eq!(expand(r"%path%\x").unwrap(), format!(r"{path}\x"));

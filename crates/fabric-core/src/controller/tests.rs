@@ -202,6 +202,23 @@ fn a_start_ends_when_every_instance_was_ready() {
 }
 
 #[test]
+fn a_busy_instance_stays_in_rotation_where_its_status_is_ignored() {
+    let mut plan = plan(1);
+    plan.public[0].ignore_role_instance_status = true;
+    let mut it = Fixture {
+        controller: Controller::new(plan),
+        now: Duration::ZERO,
+    };
+    it.step(Event::BalancerConnected);
+    it.step(Event::Vacant(id(0)));
+    it.step(Event::HostStarted(id(0)));
+    let ready = it.step(Event::Reported(id(0), report(Status::Ready, 1, Some(7))));
+    assert!(ready.contains(&"route 2 [1:in]".to_owned()), "{ready:?}");
+    let busy = it.report(0, |report| report.status = Status::Busy);
+    assert_eq!(busy, [""; 0], "nothing changes for the balancer");
+}
+
+#[test]
 fn a_start_fails_after_three_attempts() {
     let mut it = Fixture::new(1);
     it.step(Event::Vacant(id(0)));

@@ -187,6 +187,44 @@ fn an_internal_endpoint_has_the_first_port_of_its_ranges_that_no_other_has() {
 }
 
 #[test]
+fn a_local_port_that_is_left_open_is_chosen_and_told() {
+    let mut service = service();
+    service.definition.roles[0].input_endpoints[0].local_port = PortSpecifier::Any;
+    let plan = plan(&service, &options()).unwrap();
+    let instance = &plan.roles[0].instances[0];
+    assert_eq!(instance.endpoints[0].address.port(), CHOSEN_PORT_FIRST);
+    assert_ne!(instance.endpoints[1].address.port(), CHOSEN_PORT_FIRST);
+    let chosen = CHOSEN_PORT_FIRST.to_string();
+    let told = ("PORT".to_owned(), chosen);
+    assert!(instance.entry_point.environment.contains(&told));
+    assert_eq!(
+        plan.public[0].listen[0].port(),
+        1234,
+        "the public port stays"
+    );
+}
+
+#[test]
+fn an_internal_endpoint_is_on_loopback_and_has_no_public_port() {
+    let plan = plan(&service(), &options()).unwrap();
+    let public: Vec<_> = plan
+        .public
+        .iter()
+        .map(|public| public.name.as_str())
+        .collect();
+    assert_eq!(public, ["In"]);
+    for instance in plan.instances() {
+        let peer = instance
+            .endpoints
+            .iter()
+            .find(|endpoint| endpoint.name == "Peer")
+            .unwrap();
+        assert_eq!((peer.kind, peer.public), (EndpointKind::Internal, None));
+        assert!(peer.address.ip().is_loopback());
+    }
+}
+
+#[test]
 fn counts_can_be_replaced_within_bounds() {
     let with = |role: &str, count| {
         let role = role.to_owned();
