@@ -123,7 +123,7 @@ const ROLE_ATTRIBUTES: &[AttributeSpec] = &[
     ),
 ];
 
-const PARTIAL_TRUST: Fate = not_yet(
+const PARTIAL_TRUST: Fate = never(
     "partial trust no longer exists, and the program may run others",
     "delete the attribute",
 )
