@@ -108,6 +108,19 @@ async fn a_program_sees_what_was_planned_and_little_else() {
 }
 
 #[tokio::test]
+async fn names_that_differ_in_case_are_two_variables_as_linux_has_it() {
+    let it = Fixture::new();
+    it.script("show.sh", "#!/bin/sh\nenv; echo \"words: $*\"; echo end");
+    let environment = [("MODE", "loud"), ("Mode", "quiet")];
+    let (_, log) = local(it.run("show.sh %Mode% %MODE%", &environment, "out: end")).await;
+    assert!(
+        log.contains("MODE=loud") && log.contains("Mode=quiet"),
+        "{log}"
+    );
+    assert!(log.contains("words: quiet loud"), "{log}");
+}
+
+#[tokio::test]
 async fn ends_are_told_apart() {
     let it = Fixture::new();
     it.script("end.sh", "#!/bin/sh\necho begun\nkill -$1 $$\nexit 3");
