@@ -14,4 +14,6 @@ mod manifests;
 #[cfg(test)]
 mod purity;
 #[cfg(test)]
+mod schema_page;
+#[cfg(test)]
 mod sources;

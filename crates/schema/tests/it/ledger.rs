@@ -19,7 +19,7 @@ pub(crate) struct Entry {
     pub(crate) how: String,
 }
 
-fn ledger(sources: &Sources, input: &LedgerInput<'_>) -> Vec<Entry> {
+pub(crate) fn ledger(sources: &Sources, input: &LedgerInput<'_>) -> Vec<Entry> {
     let mut entries = Vec::new();
     let listed = schema::ledger(sources, input, &mut |entry| {
         let name = &sources.file(entry.file).text()[entry.span.start..entry.span.end];
@@ -37,7 +37,7 @@ fn ledger(sources: &Sources, input: &LedgerInput<'_>) -> Vec<Entry> {
     entries
 }
 
-fn of(definition: Option<&str>, configurations: &[&str]) -> Vec<Entry> {
+pub(crate) fn of(definition: Option<&str>, configurations: &[&str]) -> Vec<Entry> {
     let mut sources = Sources::new();
     let definition = definition.map(|text| sources.add("a.csdef", text));
     let configurations: Vec<_> = configurations
@@ -54,7 +54,7 @@ fn of(definition: Option<&str>, configurations: &[&str]) -> Vec<Entry> {
 
 /// The verdict and its reason of the one entry whose path ends so.
 #[track_caller]
-fn verdict<'e>(entries: &'e [Entry], path: &str) -> (Verdict, &'e str) {
+pub(crate) fn verdict<'e>(entries: &'e [Entry], path: &str) -> (Verdict, &'e str) {
     let mut found = entries.iter().filter(|entry| entry.path.ends_with(path));
     let entry = found.next().expect("there is an entry of this path");
     assert!(found.next().is_none(), "`{path}` is ambiguous");

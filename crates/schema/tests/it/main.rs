@@ -4,4 +4,5 @@ mod boundaries;
 mod files;
 mod findings_page;
 mod ledger;
+mod schema_page;
 mod support;
