@@ -6,6 +6,7 @@ mod commands;
 mod crashes;
 mod failures;
 mod lifetimes;
+mod memory;
 mod operators;
 mod packages;
 mod peers;
