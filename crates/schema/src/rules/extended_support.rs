@@ -2,11 +2,12 @@
 //!
 //! Nearly every service of the classic platform is in no virtual network and has a size by its old name.
 //! Those who leave the platform need not read that, so only a service that shows a sign of being meant for
-//! extended support is looked at: a virtual network, which it requires, or a size by its new name. Each
-//! thing is one report, however many roles it is said of.
+//! extended support is looked at: a virtual network, which it requires, or a size that an old one was
+//! renamed to. `Standard_D1_v2` is no sign: the classic tools wrote it into every new service. Each thing
+//! is one report, however many roles it is said of.
 //!
-//! Source: "Prerequisites for deploying Azure Cloud Services (extended support)"; for names, issue 75495 of
-//! the repository of that documentation.
+//! Source: "Prerequisites for deploying Azure Cloud Services (extended support)"; for the name
+//! of the service, issue 75495 of the repository of that documentation.
 
 use diagnostics::{FileId, Finding, Span};
 
@@ -15,9 +16,6 @@ use crate::cscfg::ServiceConfiguration;
 use crate::csdef::{Role, ServiceDefinition};
 use crate::findings::Findings;
 use crate::spanned::Spanned;
-
-/// What every size of extended support begins with.
-const NEW_SIZE: &str = "Standard_";
 
 /// Sizes by their old names, and the size to write; `None` for those that were withdrawn.
 const OLD_SIZES: &[(&str, Option<&str>)] = &[
@@ -44,7 +42,8 @@ pub(super) fn check(
     findings: &mut Findings,
 ) {
     let network = configuration.network.virtual_network_site;
-    let has_new_size = sizes(definition).any(|size| size.value.starts_with(NEW_SIZE));
+    let is_new = |size: &str| OLD_SIZES.iter().any(|(_, new)| *new == Some(size));
+    let has_new_size = sizes(definition).any(|size| is_new(size.value));
     if network.is_none() && !has_new_size {
         return;
     }
@@ -71,7 +70,7 @@ fn old_sizes(definition: &ServiceDefinition<'_>) -> impl Iterator<Item = Finding
             ),
             None => (
                 format!("extended support has no size `{old}`"),
-                format!("choose one of those that begin with `{NEW_SIZE}`"),
+                "choose one of those that begin with `Standard_`".to_owned(),
             ),
         };
         Some(report(definition.file, size.span, message).help(help))

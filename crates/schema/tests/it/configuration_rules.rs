@@ -312,6 +312,35 @@ fn a_role_of_other_case_is_another_role() {
     assert_eq!(check("", &configured("w", "")), ["AR0111", "AR0112"]);
 }
 
+/// The findings of files of one role whose roots have these attributes.
+fn check_roots(of_definition: &str, of_configuration: &str) -> Vec<&'static str> {
+    let configuration = configuration(&configured("W", ""));
+    check_both(
+        &definition(of_definition, &role("W", "")),
+        &configuration.replacen("serviceName=\"S\"", of_configuration, 1),
+    )
+}
+
+#[test]
+fn the_configuration_has_the_name_of_the_definition() {
+    assert_eq!(check_roots("", "serviceName=\"S\""), [""; 0]);
+    assert_eq!(check_roots("", "serviceName=\"s\""), ["AR0110"]);
+    assert_eq!(check_roots("", ""), ["AR0108"]);
+}
+
+#[test]
+fn schema_versions_differ_where_both_are_named() {
+    let (old, new) = (
+        "schemaVersion=\"2014-06.2.4\"",
+        "schemaVersion=\"2015-04.2.6\"",
+    );
+    let check = |a: &str, b: &str| check_roots(a, &format!("serviceName=\"S\" {b}"));
+    assert_eq!(check(old, old), [""; 0]);
+    assert_eq!(check(old, ""), [""; 0]);
+    assert_eq!(check("", new), [""; 0]);
+    assert_eq!(check(old, new), ["AR0129"]);
+}
+
 const NETWORK: &str =
     "<NetworkConfiguration><VirtualNetworkSite name=\"N\" /></NetworkConfiguration>";
 
@@ -335,6 +364,7 @@ fn a_service_without_a_sign_of_extended_support_hears_nothing_of_it() {
     assert_eq!(check_sizes(&[("S", "Small")], ""), [""; 0]);
     assert_eq!(check_sizes(&[("W", "Standard_A1_v2")], NETWORK), [""; 0]);
     assert_eq!(check_sizes(&[("W", "Standard_A1_v2")], ""), ["AR0158"]);
+    assert_eq!(check_sizes(&[("W", "Standard_D1_v2")], ""), [""; 0]);
     assert_eq!(check_sizes(&[("W", "Small")], NETWORK), ["AR0158"]);
     // The default is not written, so there is nothing to rename.
     assert_eq!(check("", &(configured("W", "") + NETWORK)), [""; 0]);
@@ -385,5 +415,5 @@ fn long_lists_that_differ_take_no_quadratic_time() {
     let start = Instant::now();
     let found = check(&body, &(configured + &network));
     assert!(found.contains(&"AR0137"));
-    assert!(start.elapsed() < Duration::from_secs(20));
+    assert!(start.elapsed() < Duration::from_secs(60));
 }
