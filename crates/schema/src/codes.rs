@@ -66,6 +66,25 @@ diagnostics::codes! {
     NOT_YET = "AR0138": "the file asks for something that approot does not do yet"; "do what the message advises until it does".
     NO_MEANING = "AR0139": "the file asks for something that exists on the platform only"; "do what the message advises instead".
     COMMAND_LINE = "AR0140": "a command line cannot be cut into words, or has a shell operator"; "close its quotes, or put it into a script".
+    CERTIFICATE_WITHOUT_THUMBPRINT = "AR0141": "a certificate that a role declares is not in the configuration";
+        "add `<Certificate name=\"…\" thumbprint=\"…\" thumbprintAlgorithm=\"sha1\" />` to the role's certificates".
+    CERTIFICATE_TWICE = "AR0142": "a role has one certificate twice in one file"; "delete one of them".
+    CERTIFICATE_NOT_DECLARED = "AR0144": "the configuration has a certificate that its role does not declare";
+        "declare it in the role's `Certificates` of the definition, or delete it".
+    RANGE_TOO_SMALL = "AR0146": "a role has more instances than its instance input endpoint has public ports";
+        "widen the range, or lower the `count`".
+    ENDPOINT_ACL = "AR0152": "an `EndpointAcl` does not join an input endpoint with an access control";
+        "name an input endpoint of the role and an `AccessControl` of the file".
+    ACL_RULE = "AR0153": "two rules of one access control have the same `order`"; "give each an `order` of its own".
+    ACCESS_CONTROL_TWICE = "AR0154": "two access controls have the same name"; "rename or delete one".
+    INSTANCE_ADDRESS = "AR0157": "the network configuration speaks of a role that the definition has not";
+        "correct its name or delete it".
+    EXTENDED_SUPPORT = "AR0158": "Cloud Services (extended support) would refuse the service, which seems to be meant for it";
+        "none needed here; do what the message advises before deploying there".
+    THUMBPRINT = "AR0160": "a thumbprint has not the 40 digits of SHA-1"; "copy it from the certificate".
+    UNKNOWN_LOAD_BALANCER = "AR0161": "an input endpoint names a load balancer that the configuration has not";
+        "add a `LoadBalancer` of that name to the configuration, or delete the attribute".
+    ENDPOINT_ACL_TWICE = "AR0170": "one endpoint has two `EndpointAcl`"; "put the rules of both into one access control".
 }
 
 /// Every code that a service file can lead to: those of XML, then those of this crate.

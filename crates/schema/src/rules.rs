@@ -3,14 +3,24 @@
 //! A rule looks at the typed trees, pushes findings and never stops another. What is missing because the
 //! grammar refused it (`None` in the trees) has a finding already, so rules pass over it in silence.
 
+mod access_controls;
+mod certificates_match;
+mod certificates_unique;
 mod command_lines;
+mod endpoint_acls;
+mod endpoint_acls_unique;
 mod endpoint_names;
 mod entry_point;
+mod extended_support;
 mod fixed_ports;
+mod imported;
 mod instance_count;
 mod internal_endpoint_count;
 mod limits;
+mod load_balancers;
+mod network_roles;
 mod public_ports;
+mod range_sizes;
 mod role_names;
 mod roles_match;
 mod schema_versions;
@@ -18,6 +28,7 @@ mod service_name;
 mod settings_match;
 mod settings_unique;
 mod store_names;
+mod thumbprints;
 mod unsupported_roles;
 mod upgrade_domain_count;
 mod variables;
@@ -25,11 +36,13 @@ mod xpaths;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
 
 use diagnostics::{Code, FileId, Finding};
 
-use crate::cscfg::ServiceConfiguration;
-use crate::csdef::ServiceDefinition;
+use crate::cscfg::{self, ServiceConfiguration};
+use crate::csdef::{self, ServiceDefinition};
 use crate::findings::{Findings, quotable};
 use crate::spanned::Spanned;
 
@@ -53,9 +66,14 @@ pub(crate) const DEFINITION: &[fn(&ServiceDefinition<'_>, &mut Findings)] = &[
 
 /// Rules over a configuration.
 pub(crate) const CONFIGURATION: &[fn(&ServiceConfiguration<'_>, &mut Findings)] = &[
+    access_controls::check,
+    certificates_unique::check_configuration,
+    endpoint_acls::check_configuration,
+    endpoint_acls_unique::check,
     instance_count::check,
     role_names::check_configuration,
     settings_unique::check_configuration,
+    thumbprints::check,
 ];
 
 /// A rule over both files.
@@ -63,6 +81,12 @@ type ServiceRule = fn(&ServiceDefinition<'_>, &ServiceConfiguration<'_>, &mut Fi
 
 /// Rules over both files.
 pub(crate) const SERVICE: &[ServiceRule] = &[
+    certificates_match::check,
+    endpoint_acls::check,
+    extended_support::check,
+    load_balancers::check,
+    network_roles::check,
+    range_sizes::check,
     roles_match::check,
     schema_versions::check,
     service_name::check,
@@ -78,16 +102,47 @@ fn check_unique<'t>(
     message: impl Fn(&str) -> String,
     findings: &mut Findings,
 ) {
-    let mut first_of = HashMap::new();
-    for name in names {
-        let first = *first_of.entry(fold(name.value)).or_insert(name);
-        if first.span != name.span {
-            let finding = Finding::error(code, file, name.span, message(name.value))
-                .related(file, first.span, "first one here")
-                .help("rename or delete one of them");
-            findings.push(finding);
-        }
+    for (first, name) in repeated(names, |name| fold(name.value)) {
+        let finding = Finding::error(code, file, name.span, message(name.value))
+            .related(file, first.span, "first one here")
+            .help("rename or delete one of them");
+        findings.push(finding);
     }
+}
+
+/// Every item whose key stood before, after the first one of that key.
+fn repeated<T: Copy, K: Eq + Hash>(
+    items: impl IntoIterator<Item = T>,
+    key: impl Fn(T) -> K,
+) -> impl Iterator<Item = (T, T)> {
+    let mut first_of = HashMap::new();
+    items
+        .into_iter()
+        .filter_map(move |item| match first_of.entry(key(item)) {
+            Entry::Occupied(first) => Some((*first.get(), item)),
+            Entry::Vacant(vacant) => {
+                vacant.insert(item);
+                None
+            }
+        })
+}
+
+/// Every role of the definition that is configured, with its configuration.
+fn configured_roles<'d, 't>(
+    definition: &'d ServiceDefinition<'t>,
+    configuration: &'d ServiceConfiguration<'t>,
+) -> impl Iterator<Item = (&'d csdef::Role<'t>, &'d cscfg::Role<'t>)> {
+    // From the back, so that the first of two roles of one name is the one that stays.
+    let configured: HashMap<_, _> = configuration
+        .roles
+        .iter()
+        .rev()
+        .filter_map(|role| role.name.map(|name| (name.value, role)))
+        .collect();
+    definition
+        .roles
+        .iter()
+        .filter_map(move |role| Some((role, *configured.get(role.name?.value)?)))
 }
 
 /// What a role is called in messages, also when its name is missing.

@@ -1,6 +1,7 @@
 //! Tests of the crate from outside, all in one binary.
 
 mod boundaries;
+mod configuration_rules;
 mod files;
 mod findings_page;
 mod ledger;
