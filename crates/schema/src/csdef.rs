@@ -153,7 +153,7 @@ const TASK_TYPES: &[(&str, TaskType)] = &[
 ];
 
 /// Lowers the root element of a service definition.
-pub(crate) fn lower<'t>(file: FileId, root: &'t Element<'t>) -> ServiceDefinition<'t> {
+pub(crate) fn lower<'t>(file: FileId, root: Element<'t>) -> ServiceDefinition<'t> {
     let node = Node::new(root, &csdef::SERVICE_DEFINITION);
     ServiceDefinition {
         file,
@@ -171,12 +171,11 @@ pub(crate) fn lower<'t>(file: FileId, root: &'t Element<'t>) -> ServiceDefinitio
     }
 }
 
-fn unsupported_role<'t>(element: &'t Element<'t>) -> Option<UnsupportedRole<'t>> {
+fn unsupported_role<'t>(element: Element<'t>) -> Option<UnsupportedRole<'t>> {
     let kinds = [&csdef::WEB_ROLE, &csdef::VM_ROLE];
     let is_unsupported = kinds.iter().any(|kind| kind.name == element.name());
     let name = element
         .attributes()
-        .iter()
         .find(|attribute| attribute.name() == "name");
     is_unsupported.then(|| UnsupportedRole {
         kind: element.name(),

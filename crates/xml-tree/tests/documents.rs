@@ -40,7 +40,7 @@ fn place(text: &str, span: Span) -> String {
     )
 }
 
-fn dump_element(text: &str, element: &Element<'_>, depth: usize, out: &mut String) {
+fn dump_element(text: &str, element: Element<'_>, depth: usize, out: &mut String) {
     let indent = "  ".repeat(depth);
     let name = place(text, element.name_span());
     let namespace = element.namespace().unwrap_or("none");

@@ -13,12 +13,12 @@ use crate::spanned::Spanned;
 /// An element and what the grammar says of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node<'t> {
-    element: &'t Element<'t>,
+    element: Element<'t>,
     spec: &'static ElementSpec,
 }
 
 impl<'t> Node<'t> {
-    pub(crate) fn new(element: &'t Element<'t>, spec: &'static ElementSpec) -> Node<'t> {
+    pub(crate) fn new(element: Element<'t>, spec: &'static ElementSpec) -> Node<'t> {
         Node { element, spec }
     }
 
@@ -60,7 +60,7 @@ impl<'t> Node<'t> {
     }
 
     /// The child elements of this name that the grammar does not read.
-    pub(crate) fn unread(self, name: &'static str) -> impl Iterator<Item = &'t Element<'t>> {
+    pub(crate) fn unread(self, name: &'static str) -> impl Iterator<Item = Element<'t>> {
         self.element
             .elements()
             .filter(move |element| element.name() == name)
@@ -129,11 +129,11 @@ impl<'t> Node<'t> {
 
 /// The attribute of this name without prefix.
 pub(super) fn find_attribute<'t>(
-    element: &'t Element<'t>,
+    element: Element<'t>,
     name: &str,
-) -> Option<&'t xml_tree::Attribute<'t>> {
-    let is_it = |attribute: &&xml_tree::Attribute<'t>| {
+) -> Option<xml_tree::Attribute<'t>> {
+    let is_it = |attribute: &xml_tree::Attribute<'t>| {
         attribute.prefix().is_none() && attribute.name() == name
     };
-    element.attributes().iter().find(is_it)
+    element.attributes().find(is_it)
 }

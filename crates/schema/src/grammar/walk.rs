@@ -23,7 +23,7 @@ pub(crate) struct Document {
 pub(crate) fn check_root(
     document: &Document,
     file: FileId,
-    root: &Element<'_>,
+    root: Element<'_>,
     findings: &mut Findings,
 ) -> bool {
     let expected = document.root.name;
@@ -49,7 +49,7 @@ pub(crate) fn check_root(
     // What is below is compared with the root: a wrong namespace is one finding, not one an element.
     let mut walk = Walk {
         file,
-        namespace: root.namespace(),
+        root,
         findings,
     };
     walk.element(document.root, root);
@@ -58,12 +58,12 @@ pub(crate) fn check_root(
 
 struct Walk<'w> {
     file: FileId,
-    namespace: Option<&'w str>,
+    root: Element<'w>,
     findings: &'w mut Findings,
 }
 
 impl Walk<'_> {
-    fn element(&mut self, spec: &'static ElementSpec, element: &Element<'_>) {
+    fn element(&mut self, spec: &'static ElementSpec, element: Element<'_>) {
         if spec.is_opaque {
             return;
         }
@@ -85,7 +85,7 @@ impl Walk<'_> {
         }
     }
 
-    fn attribute(&mut self, spec: &ElementSpec, element: &Element<'_>, attribute: &Attribute<'_>) {
+    fn attribute(&mut self, spec: &ElementSpec, element: Element<'_>, attribute: Attribute<'_>) {
         let name = attribute.name();
         let known = spec
             .attribute(name)
@@ -108,7 +108,7 @@ impl Walk<'_> {
         }
     }
 
-    fn value(&mut self, spec: &AttributeSpec, attribute: &Attribute<'_>) {
+    fn value(&mut self, spec: &AttributeSpec, attribute: Attribute<'_>) {
         if let Err(fault) = spec.lexical.check(attribute.value()) {
             let (name, value) = (spec.name, attribute.value());
             let message = format!("`{name}` is not {}: `{value}`", fault.expected);
@@ -117,7 +117,7 @@ impl Walk<'_> {
         }
     }
 
-    fn missing_attribute(&mut self, spec: &AttributeSpec, element: &Element<'_>) {
+    fn missing_attribute(&mut self, spec: &AttributeSpec, element: Element<'_>) {
         let is_missing = find_attribute(element, spec.name).is_none();
         if is_missing && matches!(spec.presence, Presence::Required) {
             let message = format!("`{}` has no `{}`", element.name(), spec.name);
@@ -128,10 +128,10 @@ impl Walk<'_> {
         }
     }
 
-    fn child(&mut self, spec: &ElementSpec, parent: &Element<'_>, child: &Element<'_>) {
+    fn child(&mut self, spec: &ElementSpec, parent: Element<'_>, child: Element<'_>) {
         let name = child.name();
         let span = child.name_span();
-        if child.namespace() != self.namespace {
+        if !child.is_in_namespace_of(self.root) {
             let namespace = quotable(child.namespace().unwrap_or_default());
             let message =
                 format!("`{name}` is in the namespace `{namespace}`, not in that of its file");
@@ -165,7 +165,7 @@ impl Walk<'_> {
         advice.or_else(|| did_you_mean(name, candidates.chain(spec.not_yet.iter().copied())))
     }
 
-    fn cardinality(&mut self, spec: &ElementSpec, element: &Element<'_>) {
+    fn cardinality(&mut self, spec: &ElementSpec, element: Element<'_>) {
         for child in spec.children {
             let name = child.element.name;
             let mut found = element.elements().filter(|element| element.name() == name);
