@@ -104,7 +104,7 @@ fn check_path(
     }
     for configuration in configurations {
         if let Some(configured) = read(sources, &configuration, findings) {
-            findings.extend(schema::check(sources, definition, configured).findings);
+            findings.extend(schema::check_findings(sources, definition, configured));
         }
     }
     Ok(())

@@ -28,7 +28,9 @@ mod spanned;
 mod suggest;
 mod xpath;
 
-pub use check::{Checked, CheckedDefinition, check, check_configuration, check_definition};
+pub use check::{
+    Checked, CheckedDefinition, check, check_configuration, check_definition, check_findings,
+};
 pub use load::load;
 pub use model::{
     Content, Definition, ExecutionContext, InputEndpoint, InternalEndpoint, LocalResource,

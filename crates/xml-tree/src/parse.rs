@@ -116,6 +116,10 @@ impl<'a> Builder<'a> {
                 tag_len(rest)
             }
             [b'&', ..] => reference_len(rest),
+            _ if let Some(len) = indentation_len(rest) => {
+                self.indentation(&rest[..len]);
+                return Continue(at + len);
+            }
             _ => {
                 position(rest.as_bytes(), |byte| byte == b'<' || byte == b'&').or(Some(rest.len()))
             }
@@ -392,6 +396,19 @@ impl<'a> Builder<'a> {
         Continue(())
     }
 
+    /// White space that needs no change, up to a tag.
+    fn indentation(&mut self, raw: &'a str) {
+        if let Some(open) = self.open.last_mut()
+            && open.text.is_empty()
+            && open.index + 1 == self.tree.elements.len()
+        {
+            // The only text so far of an element without children so far.
+            open.text = Cow::Borrowed(raw);
+        } else {
+            self.append(Cow::Borrowed(raw));
+        }
+    }
+
     fn text_outside_root(&mut self, raw: &str) -> Flow {
         match raw.bytes().position(|byte| !is_space(byte)) {
             None => Continue(()),
@@ -508,6 +525,14 @@ impl<'a> Builder<'a> {
         self.tree.problems = self.problems;
         self.tree
     }
+}
+
+/// The length of the white space at the start of `rest`, where it ends at a `<` and has no line end to mend.
+fn indentation_len(rest: &str) -> Option<usize> {
+    let len = rest
+        .bytes()
+        .position(|byte| !matches!(byte, b' ' | b'\n' | b'\t'))?;
+    (rest.as_bytes()[len] == b'<').then_some(len)
 }
 
 /// The length of the tag at the start of `rest`: up to the first `>` outside quotes.

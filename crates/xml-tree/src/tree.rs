@@ -6,7 +6,8 @@
 //! around them.
 //!
 //! All elements stand in one list in the order of their start tags, each with the place where its
-//! descendants end, and all attributes in another. [`Element`] and [`Attribute`] are places in them.
+//! descendants end, and all attributes in another. [`Element`] and [`Attribute`] are places in them; what
+//! they are asked for is looked up in a few instructions, hence `inline`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -84,16 +85,19 @@ pub struct Element<'t> {
 }
 
 impl<'t> Element<'t> {
+    #[inline]
     fn data(self) -> &'t ElementData {
         &self.tree.elements[self.index as usize]
     }
 
     /// The local name, without prefix.
+    #[inline]
     pub fn name(self) -> &'t str {
         self.data().name.local(self.tree.text)
     }
 
     /// The prefix before the colon, if there is one.
+    #[inline]
     pub fn prefix(self) -> Option<&'t str> {
         self.data().name.prefix(self.tree.text)
     }
@@ -107,11 +111,13 @@ impl<'t> Element<'t> {
     /// Whether the element is in the namespace of `ancestor`, which must be itself or an element around
     /// it. Compares no names, which are of any length: the declarations in force at one time that have
     /// equal names have the same id.
+    #[inline]
     pub fn is_in_namespace_of(self, ancestor: Element<'_>) -> bool {
         self.data().namespace == ancestor.data().namespace
     }
 
     /// The attributes, namespace declarations left out, in the order of the text.
+    #[inline]
     pub fn attributes(self) -> impl ExactSizeIterator<Item = Attribute<'t>> + Clone {
         let (tree, data) = (self.tree, self.data());
         let first = data.first_attribute as usize;
@@ -121,12 +127,18 @@ impl<'t> Element<'t> {
 
     /// The normalised value of the attribute of this name without prefix.
     pub fn attribute(self, name: &str) -> Option<&'t str> {
-        self.attributes()
-            .find(|attribute| attribute.data.name.text(attribute.tree.text) == name)
-            .map(Attribute::value)
+        self.find_attribute(name).map(Attribute::value)
+    }
+
+    /// The attribute of this name without prefix.
+    #[inline]
+    pub fn find_attribute(self, name: &str) -> Option<Attribute<'t>> {
+        let is_it = |attribute: &Attribute<'t>| attribute.data.name.text(self.tree.text) == name;
+        self.attributes().find(is_it)
     }
 
     /// The child elements, in the order of the text.
+    #[inline]
     pub fn elements(self) -> impl Iterator<Item = Element<'t>> + Clone {
         let (tree, end) = (self.tree, self.data().next);
         let place = move |index| (index < end).then_some(Element { tree, index });
@@ -141,6 +153,7 @@ impl<'t> Element<'t> {
     /// The element's own character data, CDATA sections and references included, line ends as `\n`.
     ///
     /// Blank pieces beside child elements are left out: they are indentation.
+    #[inline]
     pub fn text(self) -> &'t str {
         match self.data().text {
             NONE => "",
@@ -149,6 +162,7 @@ impl<'t> Element<'t> {
     }
 
     /// Where the name stands in the start tag, prefix included.
+    #[inline]
     pub fn name_span(self) -> Span {
         self.data().name.span()
     }
@@ -175,16 +189,19 @@ pub struct Attribute<'t> {
 
 impl<'t> Attribute<'t> {
     /// The local name, without prefix.
+    #[inline]
     pub fn name(self) -> &'t str {
         self.data.name.local(self.tree.text)
     }
 
     /// The prefix before the colon, if there is one.
+    #[inline]
     pub fn prefix(self) -> Option<&'t str> {
         self.data.name.prefix(self.tree.text)
     }
 
     /// The value with references resolved and raw white space turned into spaces.
+    #[inline]
     pub fn value(self) -> &'t str {
         match self.data.value {
             NONE => {
@@ -196,11 +213,13 @@ impl<'t> Attribute<'t> {
     }
 
     /// Where the name stands, prefix included.
+    #[inline]
     pub fn name_span(self) -> Span {
         self.data.name.span()
     }
 
     /// Where the value stands, without its quotes.
+    #[inline]
     pub fn value_span(self) -> Span {
         Span::new(self.data.value_start as usize, self.data.value_end as usize)
     }
@@ -238,19 +257,23 @@ impl QualifiedName {
     }
 
     /// The name as written, prefix included.
+    #[inline]
     pub(crate) fn text(self, text: &str) -> &str {
         &text[self.start as usize..self.end as usize]
     }
 
+    #[inline]
     pub(crate) fn local(self, text: &str) -> &str {
         &text[self.local as usize..self.end as usize]
     }
 
+    #[inline]
     pub(crate) fn prefix(self, text: &str) -> Option<&str> {
         self.is_prefixed()
             .then(|| &text[self.start as usize..self.local as usize - 1])
     }
 
+    #[inline]
     pub(crate) fn is_prefixed(self) -> bool {
         self.local > self.start
     }
@@ -259,6 +282,7 @@ impl QualifiedName {
         self.start as usize
     }
 
+    #[inline]
     pub(crate) fn span(self) -> Span {
         Span::new(self.start as usize, self.end as usize)
     }

@@ -76,7 +76,7 @@ impl<'t> Node<'t> {
             .spec
             .attribute(name)
             .expect("lowering reads what the grammar has");
-        match find_attribute(self.element, name) {
+        match self.element.find_attribute(name) {
             Some(attribute) => {
                 let is_valid = spec.lexical.check(attribute.value()).is_ok();
                 is_valid.then(|| Spanned::new(attribute.value(), attribute.value_span()))
@@ -125,15 +125,4 @@ impl<'t> Node<'t> {
                 .map(|(_, meaning)| *meaning)
         })
     }
-}
-
-/// The attribute of this name without prefix.
-pub(super) fn find_attribute<'t>(
-    element: Element<'t>,
-    name: &str,
-) -> Option<xml_tree::Attribute<'t>> {
-    let is_it = |attribute: &xml_tree::Attribute<'t>| {
-        attribute.prefix().is_none() && attribute.name() == name
-    };
-    element.attributes().find(is_it)
 }

@@ -6,7 +6,6 @@
 use diagnostics::{FileId, Finding};
 use xml_tree::{Attribute, Element};
 
-use super::node::find_attribute;
 use super::{AttributeSpec, ElementSpec, Presence};
 use crate::codes;
 use crate::findings::{Findings, quotable};
@@ -94,7 +93,7 @@ impl Walk<'_> {
             Some(known) => self.value(known, attribute),
             None => {
                 let candidates = spec.attributes.iter().map(|attribute| attribute.name);
-                let present = |name: &&str| find_attribute(element, name).is_none();
+                let present = |name: &&str| element.find_attribute(name).is_none();
                 let help = self.advice(spec, name, candidates.filter(present));
                 let shown = match attribute.prefix() {
                     Some(prefix) => format!("{prefix}:{name}"),
@@ -118,7 +117,7 @@ impl Walk<'_> {
     }
 
     fn missing_attribute(&mut self, spec: &AttributeSpec, element: Element<'_>) {
-        let is_missing = find_attribute(element, spec.name).is_none();
+        let is_missing = element.find_attribute(spec.name).is_none();
         if is_missing && matches!(spec.presence, Presence::Required) {
             let message = format!("`{}` has no `{}`", element.name(), spec.name);
             let span = element.name_span();
