@@ -82,7 +82,9 @@ fn check_unique<'t>(
     message: impl Fn(&str) -> String,
     findings: &mut Findings,
 ) {
-    let mut first_of = HashMap::new();
+    let names = names.into_iter();
+    // Growing would hash every name again, which is most of the work.
+    let mut first_of = HashMap::with_capacity(names.size_hint().1.unwrap_or(0));
     for name in names {
         let first = *first_of.entry(fold(name.value)).or_insert(name);
         if first.span != name.span {

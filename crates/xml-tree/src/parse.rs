@@ -45,6 +45,10 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Whether to go on with the next piece.
 type Flow = ControlFlow<()>;
 
+/// Text to an element, and to an attribute, in a service file: room for so many is set aside, as a list
+/// that grows is copied again and again. What is not used of it costs addresses and no memory.
+const BYTES_AN_ELEMENT: usize = 64;
+
 /// An element whose end has not come yet.
 struct Open<'a> {
     /// Its place in the tree.
@@ -68,10 +72,13 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(text: &'a str) -> Builder<'a> {
+        let usual = text.len().min(MAX_TEXT_BYTES) / BYTES_AN_ELEMENT;
         Builder {
             text,
             tree: Tree {
                 text,
+                elements: Vec::with_capacity(usual.min(MAX_ELEMENTS)),
+                attributes: Vec::with_capacity(usual),
                 ..Tree::default()
             },
             open: Vec::new(),
