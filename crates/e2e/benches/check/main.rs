@@ -93,7 +93,7 @@ fn compare(approot: &Path, files: &Files) -> Result<Vec<(Cost, Cost)>> {
     assert_takes_both(&mut approot, &mut xmllint)?;
     let turn = |round: usize| {
         // Every other turn runs backwards, so that none is always the first.
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             let own = cost_of(&mut approot)?;
             Ok((own, cost_of(&mut xmllint)?))
         } else {
