@@ -83,7 +83,7 @@ pub(crate) struct EndpointAcl<'t> {
 }
 
 /// Lowers the root element of a service configuration.
-pub(crate) fn lower<'t>(file: FileId, root: &'t Element<'t>) -> ServiceConfiguration<'t> {
+pub(crate) fn lower<'t>(file: FileId, root: Element<'t>) -> ServiceConfiguration<'t> {
     let node = Node::new(root, &cscfg::SERVICE_CONFIGURATION);
     ServiceConfiguration {
         file,

@@ -263,7 +263,7 @@ const TASK_TYPES: &[(&str, TaskType)] = &[
 ];
 
 /// Lowers the root element of a service definition.
-pub(crate) fn lower<'t>(file: FileId, root: &'t Element<'t>) -> ServiceDefinition<'t> {
+pub(crate) fn lower<'t>(file: FileId, root: Element<'t>) -> ServiceDefinition<'t> {
     let node = Node::new(root, &csdef::SERVICE_DEFINITION);
     let probes = node.grouped("LoadBalancerProbes", "LoadBalancerProbe");
     let rules = || node.children("NetworkTrafficRules");

@@ -30,7 +30,9 @@ mod spanned;
 mod suggest;
 mod xpath;
 
-pub use check::{Checked, CheckedDefinition, check, check_configuration, check_definition};
+pub use check::{
+    Checked, CheckedDefinition, check, check_configuration, check_definition, check_findings,
+};
 pub use command_line::{CommandLine, CommandLineError};
 pub use ledger::{LedgerEntry, LedgerInput, Verdict, ledger};
 pub use load::load;

@@ -115,16 +115,16 @@ fn repeated<T: Copy, K: Eq + Hash>(
     items: impl IntoIterator<Item = T>,
     key: impl Fn(T) -> K,
 ) -> impl Iterator<Item = (T, T)> {
-    let mut first_of = HashMap::new();
-    items
-        .into_iter()
-        .filter_map(move |item| match first_of.entry(key(item)) {
-            Entry::Occupied(first) => Some((*first.get(), item)),
-            Entry::Vacant(vacant) => {
-                vacant.insert(item);
-                None
-            }
-        })
+    let items = items.into_iter();
+    // Growing would hash every key again, which is most of the work.
+    let mut first_of = HashMap::with_capacity(items.size_hint().1.unwrap_or(0));
+    items.filter_map(move |item| match first_of.entry(key(item)) {
+        Entry::Occupied(first) => Some((*first.get(), item)),
+        Entry::Vacant(vacant) => {
+            vacant.insert(item);
+            None
+        }
+    })
 }
 
 /// Every role of the definition that is configured, with its configuration.

@@ -1,7 +1,7 @@
 //! One start tag: its name and its raw attributes, each with its place.
 //!
-//! Works on the text between `<` and `>` that the tokenizer cut out, and checks in it what the tokenizer
-//! lets through. Namespaces are not its business.
+//! Works on the text between `<` and `>` of a tag that [`crate::plain`] has left, and says what is wrong
+//! with it. Namespaces are not its business.
 
 use std::borrow::Cow;
 
@@ -17,8 +17,7 @@ use crate::value::normalise_value;
 /// An attribute as it stands in the tag, namespace declarations included.
 #[derive(Debug)]
 pub(crate) struct RawAttribute<'a> {
-    pub(crate) name: QualifiedName<'a>,
-    pub(crate) name_start: usize,
+    pub(crate) name: QualifiedName,
     pub(crate) value: Cow<'a, str>,
     pub(crate) value_span: Span,
 }
@@ -26,7 +25,7 @@ pub(crate) struct RawAttribute<'a> {
 impl RawAttribute<'_> {
     /// From the name to after the closing quote.
     pub(crate) fn span(&self) -> Span {
-        Span::new(self.name_start, self.value_span.end + 1)
+        Span::new(self.name.start(), self.value_span.end + 1)
     }
 }
 
@@ -41,7 +40,7 @@ pub(crate) fn read_start_tag<'a>(
     span: Span,
     attributes: &mut Vec<RawAttribute<'a>>,
     problems: &mut Vec<Problem>,
-) -> Result<QualifiedName<'a>, Unreadable> {
+) -> Result<QualifiedName, Unreadable> {
     attributes.clear();
     let mut tag = TagReader {
         text,
@@ -52,31 +51,31 @@ pub(crate) fn read_start_tag<'a>(
     let name = tag.read_name("element")?;
     while let Some(attribute) = tag.next_attribute()? {
         if attributes.len() == MAX_ATTRIBUTES {
-            let message = format!("`{}` has more than {MAX_ATTRIBUTES} attributes", name.text);
+            let name = name.text(text);
+            let message = format!("`{name}` has more than {MAX_ATTRIBUTES} attributes");
             return Err(tag.fail(Problem::new(codes::LIMIT, attribute.span(), message)));
         }
         if let Some(first) = attributes
             .iter()
-            .find(|other| other.name.text == attribute.name.text)
+            .find(|other| other.name.text(text) == attribute.name.text(text))
         {
-            tag.problems.push(duplicate(&attribute, first));
+            tag.problems.push(duplicate(text, &attribute, first));
         }
         attributes.push(attribute);
     }
     Ok(name)
 }
 
-pub(crate) fn duplicate(attribute: &RawAttribute<'_>, first: &RawAttribute<'_>) -> Problem {
-    let name_span = |attribute: &RawAttribute<'_>| {
-        Span::new(
-            attribute.name_start,
-            attribute.name_start + attribute.name.text.len(),
-        )
-    };
-    let message = format!("the attribute `{}` stands here twice", attribute.name.text);
-    Problem::new(codes::DUPLICATE_ATTRIBUTE, name_span(attribute), message)
+pub(crate) fn duplicate(
+    text: &str,
+    attribute: &RawAttribute<'_>,
+    first: &RawAttribute<'_>,
+) -> Problem {
+    let name = attribute.name.text(text);
+    let message = format!("the attribute `{name}` stands here twice");
+    Problem::new(codes::DUPLICATE_ATTRIBUTE, attribute.name.span(), message)
         .help("delete one of the two")
-        .related(name_span(first), "first one here")
+        .related(first.name.span(), "first one here")
 }
 
 struct TagReader<'a, 'p> {
@@ -113,7 +112,7 @@ impl<'a> TagReader<'a, '_> {
         Span::new(self.at, self.at + len)
     }
 
-    fn read_name(&mut self, of: &str) -> Result<QualifiedName<'a>, Unreadable> {
+    fn read_name(&mut self, of: &str) -> Result<QualifiedName, Unreadable> {
         let name = &self.rest()[..name_len(self.rest())];
         if name.is_empty() {
             let problem = self.no_name(of);
@@ -122,8 +121,9 @@ impl<'a> TagReader<'a, '_> {
         if let Some(problem) = check_name(name, self.at) {
             return Err(self.fail(problem));
         }
+        let start = self.at;
         self.at += name.len();
-        Ok(QualifiedName::new(name))
+        Ok(QualifiedName::new(start, name.len(), name.find(':')))
     }
 
     fn no_name(&self, of: &str) -> Problem {
@@ -148,37 +148,32 @@ impl<'a> TagReader<'a, '_> {
         if self.at == self.end {
             return Ok(None);
         }
-        let name_start = self.at;
         let name = self.read_name("attribute")?;
         if !has_space {
-            let span = Span::new(name_start, self.at);
             let problem = Problem::new(
                 codes::TAG,
-                span,
+                name.span(),
                 "white space is missing before this attribute",
             );
             self.problems.push(problem);
         }
         self.skip_space();
         if self.peek() != Some(b'=') {
-            let name = name.text;
-            let span = Span::new(name_start, name_start + name.len());
+            let span = name.span();
+            let name = name.text(self.text);
             let message = format!("the attribute `{name}` has no value");
             let help = format!("write `{name}=\"…\"`");
             return Err(self.fail(Problem::new(codes::TAG, span, message).help(help)));
         }
         self.at += 1;
         self.skip_space();
-        self.read_value(name, name_start).map(Some)
+        self.read_value(name).map(Some)
     }
 
-    fn read_value(
-        &mut self,
-        name: QualifiedName<'a>,
-        name_start: usize,
-    ) -> Result<RawAttribute<'a>, Unreadable> {
+    fn read_value(&mut self, name: QualifiedName) -> Result<RawAttribute<'a>, Unreadable> {
+        let name_text = name.text(self.text);
         let Some(quote @ (b'"' | b'\'')) = self.peek() else {
-            let problem = self.no_quote(name.text);
+            let problem = self.no_quote(name_text);
             return Err(self.fail(problem));
         };
         let start = self.at + 1;
@@ -187,11 +182,11 @@ impl<'a> TagReader<'a, '_> {
             .bytes()
             .position(|byte| byte == quote || byte == b'<')
         else {
-            let problem = unclosed_quote(name.text, self.here());
+            let problem = unclosed_quote(name_text, self.here());
             return Err(self.fail(problem));
         };
         if inside.as_bytes()[len] == b'<' {
-            let problem = less_than(name.text, &inside[..len], self.here());
+            let problem = less_than(name_text, &inside[..len], self.here());
             return Err(self.fail(problem));
         }
         self.at = start + len + 1;
@@ -200,12 +195,11 @@ impl<'a> TagReader<'a, '_> {
         if swallowed_a_quote {
             // `name="x port="80"`: the value ran into the next attribute, as far as its opening quote.
             let quote = Span::new(start - 1, start);
-            return Err(self.fail(unclosed_quote(name.text, quote)));
+            return Err(self.fail(unclosed_quote(name_text, quote)));
         }
         let value = normalise_value(&inside[..len], start, self.problems);
         Ok(RawAttribute {
             name,
-            name_start,
             value,
             value_span: Span::new(start, start + len),
         })

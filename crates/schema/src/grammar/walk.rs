@@ -8,7 +8,6 @@ use diagnostics::{FileId, Finding, Label, Span};
 use xml_tree::{Attribute, Element};
 
 use super::fate::Fate;
-use super::node::find_attribute;
 use super::{AttributeSpec, ElementSpec, Presence};
 use crate::codes;
 use crate::findings::{Findings, quotable};
@@ -25,7 +24,7 @@ pub(crate) struct Document {
 pub(crate) fn check_root(
     document: &Document,
     file: FileId,
-    root: &Element<'_>,
+    root: Element<'_>,
     findings: &mut Findings,
 ) -> bool {
     let expected = document.root.name;
@@ -51,7 +50,7 @@ pub(crate) fn check_root(
     // What is below is compared with the root: a wrong namespace is one finding, not one an element.
     let mut walk = Walk {
         file,
-        namespace: root.namespace(),
+        root,
         findings,
     };
     walk.element(document.root, root, false);
@@ -60,13 +59,13 @@ pub(crate) fn check_root(
 
 struct Walk<'w> {
     file: FileId,
-    namespace: Option<&'w str>,
+    root: Element<'w>,
     findings: &'w mut Findings,
 }
 
 impl Walk<'_> {
     /// `is_refused`: what it stands in has no effect, so neither has it.
-    fn element(&mut self, spec: &'static ElementSpec, element: &Element<'_>, is_refused: bool) {
+    fn element(&mut self, spec: &'static ElementSpec, element: Element<'_>, is_refused: bool) {
         if spec.is_opaque {
             return;
         }
@@ -91,7 +90,7 @@ impl Walk<'_> {
     }
 
     /// Whether what is called `name` is refused, which is said where the tables say so.
-    fn is_refused(&mut self, fate: &Fate, element: &Element<'_>, name: &str, at: Span) -> bool {
+    fn is_refused(&mut self, fate: &Fate, element: Element<'_>, name: &str, at: Span) -> bool {
         let (Fate::Refused(refusal), decided_by) = fate.of(element) else {
             return false;
         };
@@ -119,8 +118,8 @@ impl Walk<'_> {
     fn attribute(
         &mut self,
         spec: &ElementSpec,
-        element: &Element<'_>,
-        attribute: &Attribute<'_>,
+        element: Element<'_>,
+        attribute: Attribute<'_>,
         is_refused: bool,
     ) {
         let name = attribute.name();
@@ -139,7 +138,7 @@ impl Walk<'_> {
             }
             None => {
                 let candidates = spec.attributes.iter().map(|attribute| attribute.name);
-                let present = |name: &&str| find_attribute(element, name).is_none();
+                let present = |name: &&str| element.find_attribute(name).is_none();
                 let help = self.advice(spec, name, candidates.filter(present));
                 let shown = match attribute.prefix() {
                     Some(prefix) => format!("{prefix}:{name}"),
@@ -153,7 +152,7 @@ impl Walk<'_> {
         }
     }
 
-    fn value(&mut self, spec: &AttributeSpec, attribute: &Attribute<'_>) -> bool {
+    fn value(&mut self, spec: &AttributeSpec, attribute: Attribute<'_>) -> bool {
         let checked = spec.lexical.check(attribute.value());
         let is_valid = checked.is_ok();
         if let Err(fault) = checked {
@@ -165,8 +164,8 @@ impl Walk<'_> {
         is_valid
     }
 
-    fn missing_attribute(&mut self, spec: &AttributeSpec, element: &Element<'_>) {
-        let is_missing = find_attribute(element, spec.name).is_none();
+    fn missing_attribute(&mut self, spec: &AttributeSpec, element: Element<'_>) {
+        let is_missing = element.find_attribute(spec.name).is_none();
         if is_missing && matches!(spec.presence, Presence::Required) {
             let message = format!("`{}` has no `{}`", element.name(), spec.name);
             let span = element.name_span();
@@ -179,13 +178,13 @@ impl Walk<'_> {
     fn child(
         &mut self,
         spec: &ElementSpec,
-        parent: &Element<'_>,
-        child: &Element<'_>,
+        parent: Element<'_>,
+        child: Element<'_>,
         is_refused: bool,
     ) {
         let name = child.name();
         let span = child.name_span();
-        if child.namespace() != self.namespace {
+        if !child.is_in_namespace_of(self.root) {
             let namespace = quotable(child.namespace().unwrap_or_default());
             let message =
                 format!("`{name}` is in the namespace `{namespace}`, not in that of its file");
@@ -216,7 +215,7 @@ impl Walk<'_> {
         advice.or_else(|| did_you_mean(name, candidates))
     }
 
-    fn cardinality(&mut self, spec: &ElementSpec, element: &Element<'_>) {
+    fn cardinality(&mut self, spec: &ElementSpec, element: Element<'_>) {
         for child in spec.children {
             let name = child.element.name;
             let mut found = element.elements().filter(|element| element.name() == name);
@@ -245,7 +244,7 @@ impl Walk<'_> {
 /// Whether any XML document may have it, as a hint to others: `xsi:schemaLocation`, `xml:lang` and the like.
 ///
 /// The prefix is taken for its namespace, as everyone writes it; a wrong guess costs one warning.
-pub(crate) fn is_of_any_document(attribute: &Attribute<'_>) -> bool {
+pub(crate) fn is_of_any_document(attribute: Attribute<'_>) -> bool {
     matches!(attribute.prefix(), Some("xsi" | "xml"))
 }
 
