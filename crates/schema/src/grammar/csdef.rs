@@ -559,7 +559,7 @@ static IMPORT: ElementSpec = ElementSpec {
 const IMPORTED: Fate = Fate::ByValue("moduleName", MODULES, &UNKNOWN_MODULE);
 
 /// The modules of the platform's tools and what takes their place here.
-const MODULES: &[(&str, Fate)] = &[
+pub(crate) const MODULES: &[(&str, Fate)] = &[
     (
         "RemoteAccess",
         never(

@@ -1,5 +1,6 @@
 //! Tests of the crate from outside, all in one binary.
 
 mod boundaries;
+mod definition_rules;
 mod files;
 mod support;
