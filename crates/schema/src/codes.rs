@@ -66,7 +66,7 @@ diagnostics::codes! {
     NOT_YET = "AR0138": "the file asks for something that approot does not do yet"; "do what the message advises until it does".
     NO_MEANING = "AR0139": "the file asks for something that exists on the platform only"; "do what the message advises instead".
     COMMAND_LINE = "AR0140": "a command line cannot be cut into words, or has a shell operator"; "close its quotes, or put it into a script".
-    CERTIFICATE_TWICE = "AR0142": "a role has one certificate twice in one file"; "rename or delete one of them".
+    CERTIFICATE_TWICE = "AR0142": "a role has one certificate twice in one file, in the definition in one store"; "rename or delete one of them".
     HTTPS_CERTIFICATE = "AR0143": "an `https` endpoint names no certificate, or an endpoint names one that its role has not";
         "declare the certificate in the role's `Certificates` and name it in `certificate`".
     PORT_RANGE = "AR0145": "a range of ports ends before it begins"; "exchange `min` and `max`".

@@ -143,6 +143,7 @@ impl<'t> Role<'t> {
 pub(crate) struct Certificate<'t> {
     pub(crate) span: Span,
     pub(crate) name: Option<Spanned<&'t str>>,
+    pub(crate) store_location: Option<Spanned<&'t str>>,
     pub(crate) store_name: Option<Spanned<&'t str>>,
 }
 
@@ -420,6 +421,7 @@ fn certificate(node: Node<'_>) -> Certificate<'_> {
     Certificate {
         span: node.name_span(),
         name: node.text("name"),
+        store_location: node.text("storeLocation"),
         store_name: node.text("storeName"),
     }
 }

@@ -48,13 +48,23 @@ fn imports(modules: &[&str]) -> String {
 }
 
 #[test]
-fn certificate_names_are_unique_in_a_role_and_compared_letter_by_letter() {
+fn certificate_names_are_unique_in_a_role_and_store_and_compared_letter_by_letter() {
     let two = |a: &str, b: &str| {
         let certificates = certificate(a) + &certificate(b);
         role("W", &format!("<Certificates>{certificates}</Certificates>"))
     };
     assert_eq!(codes(&definition("", &two("A", "a"))), [""; 0]);
     assert_eq!(codes(&definition("", &two("A", "A"))), ["AR0142"]);
+    let in_two_stores = certificate("A") + &certificate("A").replace("My", "TrustedPeople");
+    assert_eq!(
+        of_role(&format!("<Certificates>{in_two_stores}</Certificates>")),
+        [""; 0]
+    );
+    let of_two_owners = certificate("A") + &certificate("A").replace("LocalMachine", "CurrentUser");
+    assert_eq!(
+        of_role(&format!("<Certificates>{of_two_owners}</Certificates>")),
+        [""; 0]
+    );
     let one = format!("<Certificates>{}</Certificates>", certificate("A"));
     let in_two_roles = role("W", &one) + &role("V", &one);
     assert_eq!(codes(&definition("", &in_two_roles)), [""; 0]);
