@@ -459,6 +459,16 @@ fn endpoints_of_modules_count_for_the_limits_of_the_service() {
     assert_eq!(with(24, &["RemoteForwarder"]), [""; 0]);
     assert_eq!(with(25, &["RemoteForwarder"]), ["AR0119"]);
     assert_eq!(with(25, &["RemoteAccess"]), [""; 0]);
+    let five = |modules: &[&str]| {
+        let endpoints: String = (0..5).map(|i| internal(&format!("E{i}"))).collect();
+        format!("<Endpoints>{endpoints}</Endpoints>{}", imports(modules))
+    };
+    let roles = |last: &str| {
+        let four: String = (0..4).map(|i| role(&format!("R{i}"), &five(&[]))).collect();
+        codes(&definition("", &(four + &role("R4", last))))
+    };
+    assert_eq!(roles(&five(&["RemoteForwarder"])), [""; 0]);
+    assert_eq!(roles(&five(&["RemoteAccess"])), ["AR0120", "AR0119"]);
 }
 
 #[test]
