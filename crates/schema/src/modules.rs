@@ -183,12 +183,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::grammar::csdef;
+    use crate::grammar::csdef::imports;
 
     #[test]
     fn the_grammar_has_a_fate_for_every_module_and_for_no_other() {
         let here: BTreeSet<_> = MODULES.iter().map(|module| module.name).collect();
-        let there: BTreeSet<_> = csdef::MODULES.iter().map(|(name, _)| *name).collect();
+        let there: BTreeSet<_> = imports::MODULES.iter().map(|(name, _)| *name).collect();
         assert_eq!(here, there);
         assert_eq!(here.len(), MODULES.len());
     }
