@@ -25,9 +25,11 @@ mod ledger;
 mod lexical;
 mod load;
 mod model;
+mod modules;
 mod rules;
 mod spanned;
 mod suggest;
+mod vm_sizes;
 mod xpath;
 
 pub use check::{

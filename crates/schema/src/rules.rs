@@ -4,6 +4,8 @@
 //! grammar refused it (`None` in the trees) has a finding already, so rules pass over it in silence.
 
 mod access_controls;
+mod approot_prefix;
+mod certificate_stores;
 mod certificates_match;
 mod certificates_unique;
 mod command_lines;
@@ -13,12 +15,21 @@ mod endpoint_names;
 mod entry_point;
 mod extended_support;
 mod fixed_ports;
+mod https_certificates;
+mod idle_timeouts;
 mod imported;
 mod instance_count;
 mod internal_endpoint_count;
+mod known_imports;
+mod known_vm_sizes;
 mod limits;
 mod load_balancers;
 mod network_roles;
+mod port_ranges;
+mod probe_paths;
+mod probe_times;
+mod probes_exist;
+mod probes_unique;
 mod public_ports;
 mod range_sizes;
 mod role_names;
@@ -28,10 +39,14 @@ mod service_name;
 mod settings_match;
 mod settings_unique;
 mod store_names;
+mod store_sizes;
 mod thumbprints;
+mod traffic_rule_forms;
+mod traffic_rules;
 mod unsupported_roles;
 mod upgrade_domain_count;
 mod variables;
+mod web_roles;
 mod xpaths;
 
 use std::borrow::Cow;
@@ -39,7 +54,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
-use diagnostics::{Code, FileId, Finding};
+use diagnostics::{Code, FileId, Finding, Span};
 
 use crate::cscfg::{self, ServiceConfiguration};
 use crate::csdef::{self, ServiceDefinition};
@@ -48,19 +63,35 @@ use crate::spanned::Spanned;
 
 /// Rules over a definition.
 pub(crate) const DEFINITION: &[fn(&ServiceDefinition<'_>, &mut Findings)] = &[
+    approot_prefix::check,
+    certificate_stores::check,
+    certificates_unique::check_definition,
     command_lines::check,
     endpoint_names::check,
     entry_point::check,
     fixed_ports::check,
+    https_certificates::check,
+    idle_timeouts::check,
     internal_endpoint_count::check,
+    known_imports::check,
+    known_vm_sizes::check,
     limits::check,
+    port_ranges::check,
+    probe_paths::check,
+    probe_times::check,
+    probes_exist::check,
+    probes_unique::check,
     public_ports::check,
     role_names::check_definition,
     settings_unique::check_definition,
     store_names::check,
+    store_sizes::check,
+    traffic_rule_forms::check,
+    traffic_rules::check,
     unsupported_roles::check,
     upgrade_domain_count::check,
     variables::check,
+    web_roles::check,
     xpaths::check,
 ];
 
@@ -151,4 +182,13 @@ fn shown(name: Option<Spanned<&str>>) -> String {
         || "without name".to_owned(),
         |name| format!("`{}`", quotable(name.value)),
     )
+}
+
+/// The place of the bytes `start..end` of a value; of all of it where references make offsets differ.
+fn part(value: Spanned<&str>, start: usize, end: usize) -> Span {
+    let is_verbatim = value.span.end - value.span.start == value.value.len();
+    match is_verbatim {
+        true => Span::new(value.span.start + start, value.span.start + end),
+        false => value.span,
+    }
 }

@@ -7,6 +7,11 @@ use diagnostics::Span;
 use crate::codes;
 use crate::problem::Problem;
 
+/// Whether it is a quote as typographers set them, which means nothing in XML.
+pub(crate) fn is_typographic_quote(c: char) -> bool {
+    matches!(c, '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '″')
+}
+
 /// Production 3, `S`.
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')

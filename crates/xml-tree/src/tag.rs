@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use diagnostics::Span;
 
-use crate::chars::{check_name, is_space, name_len};
+use crate::chars::{check_name, is_space, is_typographic_quote, name_len};
 use crate::codes;
 use crate::limits::MAX_ATTRIBUTES;
 use crate::problem::Problem;
@@ -182,7 +182,7 @@ impl<'a> TagReader<'a, '_> {
             .bytes()
             .position(|byte| byte == quote || byte == b'<')
         else {
-            let problem = unclosed_quote(name_text, self.here());
+            let problem = unclosed_quote(name_text, self.here(), inside);
             return Err(self.fail(problem));
         };
         if inside.as_bytes()[len] == b'<' {
@@ -195,7 +195,7 @@ impl<'a> TagReader<'a, '_> {
         if swallowed_a_quote {
             // `name="x port="80"`: the value ran into the next attribute, as far as its opening quote.
             let quote = Span::new(start - 1, start);
-            return Err(self.fail(unclosed_quote(name_text, quote)));
+            return Err(self.fail(unclosed_quote(name_text, quote, &inside[..len])));
         }
         let value = normalise_value(&inside[..len], start, self.problems);
         Ok(RawAttribute {
@@ -208,27 +208,52 @@ impl<'a> TagReader<'a, '_> {
     fn no_quote(&self, name: &str) -> Problem {
         let message = format!("the value of `{name}` does not begin with a quote");
         let problem = Problem::new(codes::QUOTE, self.here(), message);
-        match self.rest().chars().next() {
-            Some(c @ ('“' | '”' | '„' | '‘' | '’' | '«' | '»' | '″')) => problem
-                .help(format!(
-                    "`{c}` is a typographic quote, as word processors and web pages make them; \
-                 write a straight `\"` on both sides"
-                )),
-            _ => problem.help(format!("write `{name}=\"…\"`")),
+        match self
+            .rest()
+            .chars()
+            .next()
+            .filter(|c| is_typographic_quote(*c))
+        {
+            Some(quote) => problem.help(not_typographic(quote)),
+            None => problem.help(format!("write `{name}=\"…\"`")),
         }
     }
 }
 
-/// The problem of a value whose closing quote never comes; `quote` is the opening one.
-pub(crate) fn unclosed_quote(name: &str, quote: Span) -> Problem {
+/// Advice on a typographic quote around a value.
+pub(crate) fn not_typographic(quote: char) -> String {
+    format!(
+        "`{quote}` is a typographic quote, as word processors and web pages make them; write a straight `\"` on \
+         both sides"
+    )
+}
+
+/// The problem of a value whose closing quote never comes; `quote` is the opening one, and `after` what
+/// follows it.
+pub(crate) fn unclosed_quote(name: &str, quote: Span, after: &str) -> Problem {
     let message = format!("the value of `{name}` has no closing quote");
-    Problem::new(codes::QUOTE, quote, message).help("close it with the same quote it begins with")
+    let problem = Problem::new(codes::QUOTE, quote, message);
+    match closing_typographic_quote(after) {
+        Some(typographic) => problem.help(not_typographic(typographic)),
+        None => problem.help("close it with the same quote it begins with"),
+    }
+}
+
+/// A typographic quote where the value's own could have stood: before the next attribute or the tag's end.
+fn closing_typographic_quote(after: &str) -> Option<char> {
+    let value = after.split(['=', '<', '>', '\n']).next()?;
+    let (at, quote) = value
+        .char_indices()
+        .find(|(_, c)| is_typographic_quote(*c))?;
+    let next = after[at + quote.len_utf8()..].chars().next();
+    let ends = next.is_none_or(|c| c.is_ascii_whitespace() || matches!(c, '/' | '>'));
+    ends.then_some(quote)
 }
 
 /// A `<` after `before` in a value. Where a tag seems to end in between, the quote is what is missing.
 fn less_than(name: &str, before: &str, quote: Span) -> Problem {
     if before.contains('>') || before.contains('\n') {
-        return unclosed_quote(name, quote);
+        return unclosed_quote(name, quote, before);
     }
     let at = quote.end + before.len();
     let message = format!("a `<` stands in the value of `{name}`");

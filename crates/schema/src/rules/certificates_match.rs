@@ -43,8 +43,10 @@ fn check_role(
         return;
     }
     let present_names: HashSet<_> = present().map(values).collect();
+    // One name may stand for several stores.
+    let mut seen = HashSet::new();
     let missing: Vec<_> = declared()
-        .filter(|name| !present_names.contains(name.value))
+        .filter(|name| !present_names.contains(name.value) && seen.insert(name.value))
         .collect();
     let missed = match role.kind {
         RoleKind::Worker => &missing[..],

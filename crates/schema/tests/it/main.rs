@@ -2,6 +2,7 @@
 
 mod boundaries;
 mod configuration_rules;
+mod definition_rules;
 mod files;
 mod findings_page;
 mod ledger;
