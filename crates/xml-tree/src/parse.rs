@@ -1,23 +1,25 @@
-//! Text to tree: one pass over the text, piece by piece.
+//! Text to tree: one pass over the tokenizer's events.
 //!
-//! A piece is a tag, other markup, a reference, or the text between them; here it is cut out and looked at
-//! by the modules below. What makes a document of the pieces is checked here: one root, nothing around it,
-//! every element closed.
+//! The tokenizer (quick-xml) only cuts the text into tags, text and other markup; everything that makes a
+//! document well-formed is checked here and in the modules below, because it lets much of it through:
+//! two roots, text after the root, elements never closed, `<` in values, and more.
 //!
 //! A problem inside one value or name lets reading go on; one that leaves the structure in doubt ends it,
 //! so that a broken file has one clear problem and not a train of consequences.
 //!
 //! ```text
-//! piece ── start tag ──► plain or else tag: name, attributes ──► namespaces ──► open element
-//!       ├─ end tag ────► the open element ends
-//!       ├─ text, reference, CDATA ──► value ──► the open element's text
-//!       └─ comment, instruction ────► prolog: checked, dropped
+//! tokenizer event ── start tag ──► plain or else tag: name, attributes ──► namespaces ──► open element
+//!                 ├─ end tag ────► the open element ends
+//!                 ├─ text, reference, CDATA ──► value ──► the open element's text
+//!                 └─ comment, instruction ────► prolog: checked, dropped
 //! ```
 
 use std::borrow::Cow;
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use diagnostics::Span;
+use quick_xml::Reader;
+use quick_xml::events::Event;
 
 use crate::chars::{check_chars, is_blank, is_space, name_len};
 use crate::codes;
@@ -26,7 +28,6 @@ use crate::namespaces::{Namespaces, Scope, declared_prefix};
 use crate::plain::{PlainTag, read_plain_tag};
 use crate::problem::Problem;
 use crate::prolog::{check_comment, check_instruction, unclosed};
-use crate::scan::position;
 use crate::tag::{RawAttribute, duplicate, read_start_tag};
 use crate::tree::{AttributeData, ElementData, NONE, QualifiedName, Tree, offset};
 use crate::value::{normalise_cdata, normalise_text, normalise_value, resolve};
@@ -42,7 +43,7 @@ pub fn parse(text: &str) -> Tree<'_> {
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Whether to go on with the next piece.
+/// Whether to go on with the next event.
 type Flow = ControlFlow<()>;
 
 /// Text to an element, and to an attribute, in a service file: room for so many is set aside, as a list
@@ -66,7 +67,7 @@ struct Builder<'a> {
     /// The attributes of the tag being read; kept for its allocation.
     attributes: Vec<RawAttribute<'a>>,
     problems: Vec<Problem>,
-    /// Where the piece being read begins.
+    /// Where the event being read begins.
     at: usize,
 }
 
@@ -95,58 +96,42 @@ impl<'a> Builder<'a> {
             return self.stop(Problem::new(codes::LIMIT, Span::default(), message));
         }
         if self.text.starts_with(BYTE_ORDER_MARK) {
+            // The tokenizer would skip it without counting it.
             return self.stop(outside_root(Span::new(0, BYTE_ORDER_MARK.len_utf8())));
         }
-        while self.at < self.text.len() {
-            self.at = self.piece()?;
+        let mut reader = Reader::from_str(self.text);
+        let config = reader.config_mut();
+        config.check_end_names = false;
+        config.allow_unmatched_ends = true;
+        loop {
+            let event = reader.read_event();
+            let end = usize::try_from(reader.buffer_position()).unwrap_or(self.text.len());
+            match event {
+                Ok(Event::Eof) => return self.end_of_text(),
+                Ok(event) => self.event(&event, end)?,
+                Err(_) => return self.broken_markup(),
+            }
+            self.at = end;
             if self.problems.len() >= MAX_PROBLEMS {
                 return Break(());
             }
         }
-        self.end_of_text()
     }
 
-    /// Reads the piece at `self.at`; where it ends.
-    fn piece(&mut self) -> ControlFlow<(), usize> {
-        let at = self.at;
-        let rest = &self.text[at..];
-        let end = match *rest.as_bytes() {
-            [b'<', b'/', ..] => tag_len(rest),
-            [b'<', b'!' | b'?', ..] => markup_len(rest),
-            [b'<', ..] => {
-                let mut attributes = std::mem::take(&mut self.attributes);
-                if let Some(tag) = read_plain_tag(self.text, at, &mut attributes) {
-                    self.plain_start_tag(&tag, attributes)?;
-                    return Continue(tag.end);
-                }
-                self.attributes = attributes;
-                tag_len(rest)
-            }
-            [b'&', ..] => reference_len(rest),
-            _ if let Some(len) = indentation_len(rest) => {
-                self.indentation(&rest[..len]);
-                return Continue(at + len);
-            }
-            _ => {
-                position(rest.as_bytes(), |byte| byte == b'<' || byte == b'&').or(Some(rest.len()))
-            }
-        };
-        let Some(len) = end else {
-            self.broken_markup()?;
-            return Break(());
-        };
-        let (raw, end) = (&rest[..len], at + len);
-        match raw.as_bytes() {
-            [b'<', b'/', ..] => self.end_tag(raw, end),
-            [b'<', b'!', b'-', ..] => self.note(check_comment(raw, at)),
-            [b'<', b'!', b'[', ..] => self.cdata(raw),
-            [b'<', b'!', ..] => self.doctype(),
-            [b'<', b'?', ..] => self.note(check_instruction(raw, at)),
-            [b'<', ..] => self.start_tag(end, raw.ends_with("/>")),
-            [b'&', ..] => self.reference(raw),
-            _ => self.text(raw),
-        }?;
-        Continue(end)
+    fn event(&mut self, event: &Event<'_>, end: usize) -> Flow {
+        let (at, raw) = (self.at, &self.text[self.at..end]);
+        match event {
+            Event::Start(_) | Event::Empty(_) => self.start_tag(end),
+            Event::End(_) => self.end_tag(raw, end),
+            Event::Text(_) if is_indentation(raw) => self.indentation(raw),
+            Event::Text(_) => self.text(raw),
+            Event::GeneralRef(_) => self.reference(raw),
+            Event::CData(_) => self.cdata(raw),
+            Event::Comment(_) => self.note(check_comment(raw, at)),
+            Event::PI(_) | Event::Decl(_) => self.note(check_instruction(raw, at)),
+            Event::DocType(_) => self.doctype(),
+            Event::Eof => Continue(()),
+        }
     }
 
     fn stop(&mut self, problem: Problem) -> Flow {
@@ -160,7 +145,30 @@ impl<'a> Builder<'a> {
         Continue(())
     }
 
-    /// A start tag that was read already, its values as written.
+    /// A start tag that ends at `end`.
+    fn start_tag(&mut self, end: usize) -> Flow {
+        let mut attributes = std::mem::take(&mut self.attributes);
+        if let Some(tag) = read_plain_tag(self.text, self.at, &mut attributes) {
+            debug_assert_eq!(
+                tag.end, end,
+                "both end a tag at the first `>` outside quotes"
+            );
+            return self.plain_start_tag(&tag, attributes);
+        }
+        let is_empty = self.text[..end].ends_with("/>");
+        let span = Span::new(self.at, end - 1 - usize::from(is_empty));
+        let name = read_start_tag(self.text, span, &mut attributes, &mut self.problems);
+        let Ok(name) = name else {
+            return Break(());
+        };
+        self.element(name, attributes, true, end)?;
+        if is_empty {
+            self.close(end);
+        }
+        Continue(())
+    }
+
+    /// A start tag whose values are still as written.
     fn plain_start_tag(&mut self, tag: &PlainTag, mut attributes: Vec<RawAttribute<'a>>) -> Flow {
         if tag.has_special {
             for attribute in &mut attributes {
@@ -172,21 +180,6 @@ impl<'a> Builder<'a> {
         self.element(tag.name, attributes, tag.has_declarations, tag.end)?;
         if tag.is_empty {
             self.close(tag.end);
-        }
-        Continue(())
-    }
-
-    /// A start tag that ends at `end` and is not plain.
-    fn start_tag(&mut self, end: usize, is_empty: bool) -> Flow {
-        let span = Span::new(self.at, end - 1 - usize::from(is_empty));
-        let mut attributes = std::mem::take(&mut self.attributes);
-        let name = read_start_tag(self.text, span, &mut attributes, &mut self.problems);
-        let Ok(name) = name else {
-            return Break(());
-        };
-        self.element(name, attributes, true, end)?;
-        if is_empty {
-            self.close(end);
         }
         Continue(())
     }
@@ -403,8 +396,8 @@ impl<'a> Builder<'a> {
         Continue(())
     }
 
-    /// White space that needs no change, up to a tag.
-    fn indentation(&mut self, raw: &'a str) {
+    /// White space that needs no change.
+    fn indentation(&mut self, raw: &'a str) -> Flow {
         if let Some(open) = self.open.last_mut()
             && open.text.is_empty()
             && open.index + 1 == self.tree.elements.len()
@@ -414,6 +407,7 @@ impl<'a> Builder<'a> {
         } else {
             self.append(Cow::Borrowed(raw));
         }
+        Continue(())
     }
 
     fn text_outside_root(&mut self, raw: &str) -> Flow {
@@ -477,7 +471,7 @@ impl<'a> Builder<'a> {
         self.stop(problem.help("delete it; service files need none, and it can define entities"))
     }
 
-    /// Something begins at `self.at` that nothing ends.
+    /// The tokenizer gave up at `self.at`: something begins there that nothing ends.
     fn broken_markup(&mut self) -> Flow {
         let rest = &self.text[self.at..];
         if rest.starts_with('&') {
@@ -486,6 +480,9 @@ impl<'a> Builder<'a> {
                 Ok((_, len)) => outside_root(Span::new(self.at, self.at + len)),
             };
             return self.stop(problem);
+        }
+        if is_doctype(rest) {
+            return self.doctype();
         }
         if rest.starts_with("<!") || rest.starts_with("<?") {
             return self.stop(unclosed(rest, self.at));
@@ -534,47 +531,9 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The length of the white space at the start of `rest`, where it ends at a `<` and has no line end to mend.
-fn indentation_len(rest: &str) -> Option<usize> {
-    let len = rest
-        .bytes()
-        .position(|byte| !matches!(byte, b' ' | b'\n' | b'\t'))?;
-    (rest.as_bytes()[len] == b'<').then_some(len)
-}
-
-/// The length of the tag at the start of `rest`: up to the first `>` outside quotes.
-fn tag_len(rest: &str) -> Option<usize> {
-    let bytes = rest.as_bytes();
-    let mut at = 0;
-    loop {
-        at += position(&bytes[at..], |byte| matches!(byte, b'>' | b'"' | b'\''))?;
-        match bytes[at] {
-            b'>' => return Some(at + 1),
-            quote => at += 2 + position(&bytes[at + 1..], |byte| byte == quote)?,
-        }
-    }
-}
-
-/// The length of the comment, CDATA section, instruction or DOCTYPE at the start of `rest`; of the latter
-/// only as far as it is known to be one.
-fn markup_len(rest: &str) -> Option<usize> {
-    let up_to = |end: &str, from: usize| Some(from + rest.get(from..)?.find(end)? + end.len());
-    if rest.starts_with("<!--") {
-        up_to("-->", "<!--".len())
-    } else if rest.starts_with(CDATA_START) {
-        up_to("]]>", CDATA_START.len())
-    } else if rest.starts_with("<?") {
-        up_to("?>", "<?".len()).filter(|_| !rest.starts_with("<?>"))
-    } else {
-        is_doctype(rest).then_some(DOCTYPE_START.len())
-    }
-}
-
-/// The length of the reference at the start of `rest`: up to a `;` before anything that could begin.
-fn reference_len(rest: &str) -> Option<usize> {
-    let bytes = &rest.as_bytes()[1..];
-    let end = position(bytes, |byte| matches!(byte, b';' | b'&' | b'<'))?;
-    (bytes[end] == b';').then_some(end + 2)
+/// Whether it is white space without a line end to mend.
+fn is_indentation(raw: &str) -> bool {
+    raw.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\t'))
 }
 
 const CDATA_START: &str = "<![CDATA[";
