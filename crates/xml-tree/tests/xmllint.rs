@@ -72,8 +72,16 @@ fn verdict(bytes: &[u8]) -> Option<bool> {
     {
         return None;
     }
-    let is_aside =
-        |text: &String| text.contains("<!DOCTYPE") || names_other_encoding(text).unwrap_or(false);
+    // In UTF-16 a NUL has two bytes.
+    let ends_at_nul = |text: &String| {
+        let before = text.split_once('\0').map(|(before, _)| before);
+        before.is_some_and(|before| parse(before).problems().is_empty())
+    };
+    let is_aside = |text: &String| {
+        ends_at_nul(text)
+            || text.contains("<!DOCTYPE")
+            || names_other_encoding(text).unwrap_or(false)
+    };
     let aside = decode(bytes.to_vec()).is_ok_and(|text| is_aside(&text));
     (!aside).then(|| is_well_formed(bytes))
 }
@@ -217,4 +225,6 @@ fn no_more_is_set_aside_than_must_be() {
     assert_eq!(verdict(b"\xff\xfe<\0a\0/\0>\0<"), None);
     assert_eq!(verdict(b"\xff\xfe<\0a\0>\0<"), Some(false));
     assert_eq!(verdict(b"<a/>\xff"), Some(false));
+    assert_eq!(verdict(b"\xff\xfe<\0a\0/\0>\0\0\0"), None);
+    assert_eq!(verdict(b"\xff\xfe<\0a\0>\0\0\0"), Some(false));
 }
