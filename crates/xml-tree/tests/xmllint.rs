@@ -68,7 +68,7 @@ fn verdict(bytes: &[u8]) -> Option<bool> {
         && before.contains(&0)
         && decode(bytes.to_vec()).is_err()
         && before.len().is_multiple_of(2)
-        && is_well_formed(before)
+        && verdict(before) != Some(false)
     {
         return None;
     }
@@ -227,4 +227,5 @@ fn no_more_is_set_aside_than_must_be() {
     assert_eq!(verdict(b"<a/>\xff"), Some(false));
     assert_eq!(verdict(b"\xff\xfe<\0a\0/\0>\0\0\0"), None);
     assert_eq!(verdict(b"\xff\xfe<\0a\0>\0\0\0"), Some(false));
+    assert_eq!(verdict(b"\xff\xfe<\0a\0/\0>\0\0\0'"), None);
 }
