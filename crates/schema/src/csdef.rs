@@ -203,6 +203,7 @@ pub(crate) struct InstanceInputEndpoint<'t> {
     pub(crate) span: Span,
     pub(crate) name: Option<Spanned<&'t str>>,
     pub(crate) protocol: Option<Spanned<&'t str>>,
+    pub(crate) local_port: Option<Spanned<u16>>,
     pub(crate) idle_timeout_minutes: Option<Spanned<u32>>,
     /// `AllocatePublicPortFrom/FixedPortRange`.
     pub(crate) public_ports: Option<PortRange>,
@@ -479,6 +480,7 @@ fn instance_input_endpoint(node: Node<'_>) -> InstanceInputEndpoint<'_> {
         span: node.name_span(),
         name: node.text("name"),
         protocol: node.text("protocol"),
+        local_port: node.port("localPort"),
         idle_timeout_minutes: node.number("idleTimeoutInMinutes"),
         public_ports: node
             .grouped("AllocatePublicPortFrom", "FixedPortRange")

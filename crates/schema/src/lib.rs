@@ -39,7 +39,7 @@ pub use command_line::{CommandLine, CommandLineError};
 pub use ledger::{LedgerEntry, LedgerInput, Verdict, ledger};
 pub use load::load;
 pub use model::{
-    Content, Definition, ExecutionContext, InputEndpoint, InternalEndpoint, InternalPorts,
-    LocalResource, PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration, RoleDefinition,
-    RoleInstanceValue, Service, StartupTask, TaskType, Variable, VariableValue,
+    Content, Definition, ExecutionContext, InputEndpoint, InstanceInputEndpoint, InternalEndpoint,
+    InternalPorts, LocalResource, PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration,
+    RoleDefinition, RoleInstanceValue, Service, StartupTask, TaskType, Variable, VariableValue,
 };

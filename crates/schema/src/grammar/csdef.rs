@@ -345,7 +345,7 @@ static INPUT_ENDPOINT: ElementSpec = ElementSpec {
             Name,
             not_yet(
                 CERTIFICATES_LATER,
-                "an endpoint of `http` or `tcp` needs none",
+                "let the program end TLS with a certificate that it brings: connections are passed on as they are",
             )
             .fate(),
         ),
@@ -395,26 +395,15 @@ static INPUT_ENDPOINT: ElementSpec = ElementSpec {
     )
 };
 
-const INPUT_PROTOCOLS: &[(&str, Fate)] = &[
-    (
-        "https",
-        not_yet(
-            "an `https` endpoint wants its certificate placed",
-            "use `tcp` and let the program bring its certificate, or end TLS before approot",
-        )
-        .says(Severity::Error, codes::PROTOCOL)
-        .fate(),
-    ),
-    (
-        "udp",
-        not_yet(
-            "datagrams to an input endpoint are not carried",
-            "use `tcp` or `http`",
-        )
-        .says(Severity::Error, codes::PROTOCOL)
-        .fate(),
-    ),
-];
+const INPUT_PROTOCOLS: &[(&str, Fate)] = &[(
+    "udp",
+    not_yet(
+        "datagrams to an input endpoint are not carried",
+        "use `tcp` or `http`",
+    )
+    .says(Severity::Error, codes::PROTOCOL)
+    .fate(),
+)];
 
 const INSTANCE_PORT: Fate =
     Fate::Honoured("by the plan, which gives it to the endpoint of each instance");
@@ -487,10 +476,10 @@ static INSTANCE_INPUT_ENDPOINT: ElementSpec = ElementSpec {
     ..ElementSpec::new(
         "InstanceInputEndpoint",
         not_yet(
-            "no public port of a single instance is opened",
+            "instances may listen on its local port, and no public port leads there",
             "use an `InputEndpoint`, or one role an instance",
         )
-        .stops()
+        .warns()
         .fate(),
     )
 };
