@@ -114,7 +114,7 @@ fn write_startup(out: &mut String) {
         put(
             out,
             format_args!(
-                r#"      <Task commandLine="startup/step-{task}.sh &gt; step-{task}.log" executionContext="limited" taskType="{kind}">
+                r#"      <Task commandLine="startup/step-{task}.sh" executionContext="limited" taskType="{kind}">
         <Environment>
           <Variable name="STEP" value="{task}" />
           <Variable name="INSTANCE">

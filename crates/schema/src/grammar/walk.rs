@@ -1,10 +1,11 @@
 //! The walk: any element against its table, every difference a finding.
 //!
 //! An element that is unknown or opaque has one finding at most, and nothing inside it is looked at. What
-//! has no effect is said where the tables say so, once for an element and all inside it. The walk recurses
+//! has no effect is said where the tables say so, once for an element and all inside it; if it is no error,
+//! once for all places of one kind, of which the ledger has every one. The walk recurses
 //! no deeper than the tree is, which the reader bounds.
 
-use diagnostics::{FileId, Finding, Label, Span};
+use diagnostics::{FileId, Finding, Label, Severity, Span};
 use xml_tree::{Attribute, Element};
 
 use super::fate::Fate;
@@ -51,16 +52,43 @@ pub(crate) fn check_root(
     let mut walk = Walk {
         file,
         root,
+        said_once: Vec::new(),
         findings,
     };
     walk.element(document.root, root, false);
+    let said_once = walk.said_once;
+    findings.extend(said_once.into_iter().map(Repeated::finding));
     true
 }
 
 struct Walk<'w> {
     file: FileId,
     root: Element<'w>,
+    /// Refusals that were met already; the tables have a few dozen.
+    said_once: Vec<Repeated>,
     findings: &'w mut Findings,
+}
+
+/// What is said of the first of several places.
+struct Repeated {
+    why: &'static str,
+    first: Finding,
+    n_more: usize,
+}
+
+impl Repeated {
+    fn finding(self) -> Finding {
+        match self.n_more {
+            0 => self.first,
+            1 => self
+                .first
+                .help("the same holds for 1 more place, see `approot ledger`"),
+            n => {
+                let help = format!("the same holds for {n} more places, see `approot ledger`");
+                self.first.help(help)
+            }
+        }
+    }
 }
 
 impl Walk<'_> {
@@ -90,11 +118,20 @@ impl Walk<'_> {
     }
 
     /// Whether what is called `name` is refused, which is said where the tables say so.
-    fn is_refused(&mut self, fate: &Fate, element: Element<'_>, name: &str, at: Span) -> bool {
+    fn is_refused(
+        &mut self,
+        fate: &'static Fate,
+        element: Element<'_>,
+        name: &str,
+        at: Span,
+    ) -> bool {
         let (Fate::Refused(refusal), decided_by) = fate.of(element) else {
             return false;
         };
-        if let Some((severity, code)) = refusal.finding {
+        let same = |said: &&mut Repeated| said.why == refusal.why;
+        if let Some(said) = self.said_once.iter_mut().find(same) {
+            said.n_more += 1;
+        } else if let Some((severity, code)) = refusal.finding {
             let (subject, span) = match decided_by {
                 Some(value) => (
                     format!("{}=\"{}\"", value.name(), value.value()),
@@ -110,7 +147,15 @@ impl Walk<'_> {
             let message = format!("`{subject}` {verb}: {}", refusal.why);
             let label = Label::new(self.file, span);
             let finding = Finding::new(severity, code, message, label);
-            self.findings.push(finding.help(refusal.instead));
+            let finding = finding.help(refusal.instead);
+            match severity {
+                Severity::Error => self.findings.push(finding),
+                Severity::Warning | Severity::Report => self.said_once.push(Repeated {
+                    why: refusal.why,
+                    first: finding,
+                    n_more: 0,
+                }),
+            }
         }
         true
     }
