@@ -1,8 +1,9 @@
 //! `cargo xtask ci`: what CI runs, and what a person runs before handing in.
 //!
 //! Installs the programs that tests speak to where it may (as root, with apt-get), then format,
-//! lints, documents, shell scripts, tests; the first that fails ends it. It sets `CI`, under which
-//! a test that lacks something fails instead of being skipped.
+//! lints, documents, shell scripts, tests, fuzz targets; the first step that fails ends it, but for
+//! failed tests, which are counted in the closing line. It sets `CI`, under which a test that lacks
+//! something fails instead of being skipped.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -12,12 +13,14 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
+use crate::fuzz;
 use crate::test::{conclude, test};
 use crate::workspace::Workspace;
 
 /// Programs and the Debian packages that have them.
 const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
+    ("g++", "g++"),
     ("haproxy", "haproxy"),
     ("nc", "netcat-openbsd"),
     ("python3", "python3"),
@@ -36,7 +39,9 @@ pub(crate) fn run(sh: &Shell) -> anyhow::Result<ExitCode> {
     timed("lints", || lint(sh))?;
     timed("documents", || document(sh))?;
     timed("shell scripts", || check_scripts(sh, &workspace.root))?;
-    conclude(timed("test", || test(sh, &workspace))?)
+    let summary = timed("test", || test(sh, &workspace))?;
+    timed("fuzz", || fuzz::all(sh, &workspace))?;
+    conclude(summary)
 }
 
 fn timed<T>(step: &str, run: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {

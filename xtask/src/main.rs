@@ -1,4 +1,4 @@
-//! The project's build commands: `cargo xtask run-local | package | test | ci | bench`.
+//! The project's build commands: `cargo xtask run-local | package | test | ci | bench | fuzz`.
 //!
 //! One file per command; [`workspace`], [`service`] and [`build`] are what they share.
 //! Nothing here reads a service definition: xtask finds the crates of a service's roles, builds
@@ -17,6 +17,7 @@
 mod bench;
 mod build;
 mod ci;
+mod fuzz;
 mod handover;
 mod package;
 mod refusal;
@@ -40,9 +41,10 @@ enum Command {
     Package(package::Arguments),
     /// Runs everything that a contributor must pass
     Test,
-    /// Does what CI does: install what is missing, check format, lints and documents, test
+    /// Does what CI does: install what is missing, check format, lints and documents, test, fuzz
     Ci,
     Bench(bench::Arguments),
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test => test::run(&sh),
         Command::Ci => ci::run(&sh),
         Command::Bench(arguments) => bench::run(&sh, arguments),
+        Command::Fuzz(arguments) => fuzz::run(&sh, arguments),
     }
 }
 

@@ -87,7 +87,7 @@ fn check_path(
                 findings.extend(schema::check_configuration(sources, configured));
             }
             (Some(Some(definition)), Some(configured)) => {
-                findings.extend(schema::check(sources, definition, configured).findings);
+                findings.extend(schema::check_findings(sources, definition, configured));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use diagnostics::{FileId, Locator, Sources};
 use packager::Opened;
 use plan::command_line::Program;
-use schema::{Definition, LedgerEntry, LedgerInput};
+use schema::{Definition, LedgerEntry, LedgerInput, Verdict};
 use serde::Serialize;
 
 use crate::cli::{Format, LedgerArguments};
@@ -123,6 +123,9 @@ struct List<'s> {
     locator: Option<(FileId, Locator<'s>)>,
     chunk: Vec<u8>,
     n_entries: usize,
+    /// How many are honoured, and how many translated.
+    n_honoured: usize,
+    n_translated: usize,
     /// What printing came to; nothing more is printed after a failure.
     printed: anyhow::Result<Reader>,
 }
@@ -147,6 +150,8 @@ impl<'s> List<'s> {
             locator: None,
             chunk: Vec::new(),
             n_entries: 0,
+            n_honoured: 0,
+            n_translated: 0,
             printed: Ok(Reader::There),
         }
     }
@@ -177,6 +182,8 @@ impl<'s> List<'s> {
             }
         }
         self.n_entries += 1;
+        self.n_honoured += usize::from(entry.verdict == Verdict::Honoured);
+        self.n_translated += usize::from(entry.verdict == Verdict::Translated);
         if self.chunk.len() >= CHUNK_BYTES {
             self.print();
         }
@@ -196,10 +203,18 @@ impl<'s> List<'s> {
     }
 
     fn finish(mut self) -> anyhow::Result<()> {
-        if self.format == Format::Json {
-            let end: &[u8] = if self.n_entries == 0 { b"[]\n" } else { b"]\n" };
-            self.chunk.extend_from_slice(end);
-        }
+        let end = match self.format {
+            Format::Json if self.n_entries == 0 => "[]\n".to_owned(),
+            Format::Json => "]\n".to_owned(),
+            Format::Human => format!(
+                "{} elements and attributes: {} honoured, {} translated, {} refused\n",
+                self.n_entries,
+                self.n_honoured,
+                self.n_translated,
+                self.n_entries - self.n_honoured - self.n_translated
+            ),
+        };
+        self.chunk.extend_from_slice(end.as_bytes());
         self.print();
         self.printed.map(drop)
     }

@@ -120,7 +120,17 @@ pub(crate) fn stop(arguments: &OperateArguments) -> Outcome {
 }
 
 async fn stopped(client: &Client) -> Result<(), Failure> {
-    client.stop().await.map_err(failure)?;
+    let mut has_asked = false;
+    while let Err(error) = client.stop().await {
+        match error {
+            // A fabric that dies before its answer has gone out is replaced; the order may be repeated.
+            ClientError::Broken { .. } => has_asked = true,
+            // It had heard all the same.
+            ClientError::NoFabric { .. } if has_asked => break,
+            error => return Err(failure(error)),
+        }
+        sleep(POLL_PAUSE).await;
+    }
     // The keeper removes the socket as the last thing it does.
     while client.socket().exists() {
         sleep(POLL_PAUSE).await;

@@ -3,6 +3,7 @@
 //! Offsets count bytes of the *decoded* text, so that they slice it directly; people are shown lines and
 //! columns. Reads no files: texts are handed in by whoever read them.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// A range of byte offsets in the decoded text of one file.
@@ -39,7 +40,8 @@ pub struct Location {
 pub struct SourceFile {
     name: String,
     text: String,
-    line_starts: Vec<usize>,
+    /// Found when a line is asked for: most files have no finding.
+    line_starts: OnceCell<Vec<usize>>,
 }
 
 impl SourceFile {
@@ -57,12 +59,16 @@ impl SourceFile {
     /// character boundary before it.
     pub fn location(&self, offset: usize) -> Location {
         let offset = self.boundary_before(offset);
-        let line = self.line_starts.partition_point(|&start| start <= offset);
-        let start = self.line_starts[line - 1];
+        let line = self.line_starts().partition_point(|&start| start <= offset);
+        let start = self.line_starts()[line - 1];
         Location {
             line,
             column: self.text[start..offset].chars().count() + 1,
         }
+    }
+
+    fn line_starts(&self) -> &[usize] {
+        self.line_starts.get_or_init(|| line_starts(&self.text))
     }
 
     /// The nearest character boundary at or before `offset`.
@@ -84,10 +90,10 @@ impl SourceFile {
 
     /// The whole lines that `span` touches, without the last one's line end.
     pub(crate) fn lines_around(&self, span: Span) -> Range<usize> {
-        let line = |offset| self.line_starts.partition_point(|&start| start <= offset);
-        let start = self.line_starts[line(span.start.min(self.text.len())) - 1];
+        let line = |offset| self.line_starts().partition_point(|&start| start <= offset);
+        let start = self.line_starts()[line(span.start.min(self.text.len())) - 1];
         let end = self
-            .line_starts
+            .line_starts()
             .get(line(span.end))
             .copied()
             .unwrap_or(self.text.len());
@@ -117,13 +123,11 @@ impl Sources {
     ///
     /// At more than `u32::MAX` files.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
-        let text = text.into();
-        let line_starts = line_starts(&text);
         let id = FileId(u32::try_from(self.files.len()).expect("a few files, not four billion"));
         self.files.push(SourceFile {
             name: name.into(),
-            text,
-            line_starts,
+            text: text.into(),
+            line_starts: OnceCell::new(),
         });
         id
     }

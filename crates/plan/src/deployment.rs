@@ -146,7 +146,7 @@ pub struct EndpointPlan {
     pub name: String,
     /// Which kind of endpoint.
     pub kind: EndpointKind,
-    /// `tcp` or `http`, as the definition says.
+    /// As the definition says, in lower case.
     pub protocol: String,
     /// Where the program has to listen.
     pub address: SocketAddr,
@@ -156,12 +156,14 @@ pub struct EndpointPlan {
 
 /// The kinds of endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum EndpointKind {
     /// Public and load-balanced.
     Input,
     /// Reached by the deployment's own instances, directly.
     Internal,
+    /// Public, a port an instance.
+    InstanceInput,
 }
 
 /// A local store of one instance.

@@ -311,6 +311,19 @@ impl RolePlanner<'_> {
                     public: None,
                 }),
         );
+        // Each instance would have a public port too, which this version does not open.
+        endpoints.extend(
+            self.role
+                .instance_input_endpoints
+                .iter()
+                .map(|endpoint| EndpointPlan {
+                    name: endpoint.name.clone(),
+                    kind: EndpointKind::InstanceInput,
+                    protocol: endpoint.protocol.to_string(),
+                    address: SocketAddr::new(address.into(), endpoint.local_port),
+                    public: None,
+                }),
+        );
         endpoints
     }
 
@@ -366,8 +379,10 @@ impl PortChooser {
             })
             .filter(|range| range.start() == range.end())
             .map(|range| *range.start());
+        let instance = role.instance_input_endpoints.iter();
+        let instance = instance.map(|endpoint| endpoint.local_port);
         PortChooser {
-            taken: inputs.chain(internal).collect(),
+            taken: inputs.chain(internal).chain(instance).collect(),
             next: CHOSEN_PORT_FIRST,
         }
     }

@@ -23,7 +23,12 @@ const COMPLETE: [&str; 2] = [
 ];
 
 /// Attributes whose value a program is told though nothing acts on it: the ledger says *refused*.
-const ONLY_TOLD: &[&str] = &["LocalStorage/@sizeInMB"];
+const ONLY_TOLD: &[&str] = &[
+    "InstanceInputEndpoint/@name",
+    "InstanceInputEndpoint/@protocol",
+    "InstanceInputEndpoint/@localPort",
+    "LocalStorage/@sizeInMB",
+];
 
 /// What an attribute is changed to: valid values other than its own.
 fn others(attribute: &str, value: &str) -> Vec<&'static str> {
@@ -41,7 +46,7 @@ fn others(attribute: &str, value: &str) -> Vec<&'static str> {
         | "enableNativeCodeExecution"
         | "cleanupFirewallOnRoleRestart"
         | "allowRoleProcessLocalDumps" => &["true", "false"],
-        "protocol" => &["tcp", "http"],
+        "protocol" => &["tcp", "http", "udp"],
         "executionContext" => &["limited", "elevated"],
         "permissionLevel" => &["limitedOrElevated", "elevated"],
         "storeLocation" => &["LocalMachine", "CurrentUser"],

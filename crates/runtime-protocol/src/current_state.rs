@@ -103,13 +103,13 @@ impl CurrentState {
     }
 }
 
-fn parse_acquire(acquire: &Element<'_>) -> Result<Lease, DocumentError> {
+fn parse_acquire(acquire: Element<'_>) -> Result<Lease, DocumentError> {
     Ok(Lease::Acquire {
         incarnation: document::value_of(acquire, "Incarnation", |text| text.parse().ok())?,
         status: document::value_of(acquire, "Status", LeaseStatus::parse)?,
         detail: acquire
             .child("StatusDetail")
-            .map(|detail| detail.text().into_owned()),
+            .map(|detail| detail.text().to_owned()),
         expiration: document::value_of(acquire, "Expiration", Expiration::parse)?,
     })
 }

@@ -83,7 +83,7 @@ pub(crate) fn parse<T>(
     document: &[u8],
     limit_bytes: usize,
     root: &'static str,
-    read: impl FnOnce(&Element<'_>) -> Result<T, DocumentError>,
+    read: impl FnOnce(Element<'_>) -> Result<T, DocumentError>,
 ) -> Result<T, DocumentError> {
     if document.len() > limit_bytes {
         return Err(DocumentError::TooLarge { limit_bytes });
@@ -93,10 +93,10 @@ pub(crate) fn parse<T>(
     read(root_of(&tree, root)?)
 }
 
-fn root_of<'tree, 'text>(
-    tree: &'tree Tree<'text>,
+fn root_of<'tree>(
+    tree: &'tree Tree<'_>,
     expected: &'static str,
-) -> Result<&'tree Element<'text>, DocumentError> {
+) -> Result<Element<'tree>, DocumentError> {
     if let Some(problem) = tree.problems().first() {
         return Err(DocumentError::NotWellFormed {
             problem: problem.message.clone(),
@@ -113,44 +113,43 @@ fn root_of<'tree, 'text>(
 }
 
 /// The child `name` of `parent`.
-pub(crate) fn child<'tree, 'text>(
-    parent: &'tree Element<'text>,
+pub(crate) fn child<'tree>(
+    parent: Element<'tree>,
     name: &'static str,
-) -> Result<&'tree Element<'text>, DocumentError> {
+) -> Result<Element<'tree>, DocumentError> {
     parent
         .child(name)
         .ok_or(DocumentError::Missing { what: name })
 }
 
 /// The text of the child `name`, as it stands: a path may end in a blank.
-pub(crate) fn text_of(parent: &Element<'_>, name: &'static str) -> Result<String, DocumentError> {
-    Ok(child(parent, name)?.text().into_owned())
+pub(crate) fn text_of(parent: Element<'_>, name: &'static str) -> Result<String, DocumentError> {
+    Ok(child(parent, name)?.text().to_owned())
 }
 
 /// The text of the child `name` without the white space around it, turned into a value by `read`.
 pub(crate) fn value_of<T>(
-    parent: &Element<'_>,
+    parent: Element<'_>,
     name: &'static str,
     read: impl FnOnce(&str) -> Option<T>,
 ) -> Result<T, DocumentError> {
-    let text = child(parent, name)?.text();
-    let text = text.trim();
+    let text = child(parent, name)?.text().trim();
     read(text).ok_or_else(|| DocumentError::invalid(name, text))
 }
 
 /// The elements called `name` below the child `list`; none where there is no such list.
-pub(crate) fn items<'tree, 'text>(
-    parent: &'tree Element<'text>,
+pub(crate) fn items<'tree>(
+    parent: Element<'tree>,
     list: &str,
     name: &str,
-) -> impl Iterator<Item = &'tree Element<'text>> {
+) -> impl Iterator<Item = Element<'tree>> {
     let elements = parent.child(list).into_iter().flat_map(Element::elements);
     elements.filter(move |element| element.name() == name)
 }
 
 /// The attribute `what`, which is written with its `@`.
 pub(crate) fn attribute<'tree>(
-    element: &'tree Element<'_>,
+    element: Element<'tree>,
     what: &'static str,
 ) -> Result<&'tree str, DocumentError> {
     element
@@ -160,7 +159,7 @@ pub(crate) fn attribute<'tree>(
 
 /// The attribute `what` as a number, an address or whatever else parses from text.
 pub(crate) fn attribute_as<T: std::str::FromStr>(
-    element: &Element<'_>,
+    element: Element<'_>,
     what: &'static str,
 ) -> Result<T, DocumentError> {
     let value = attribute(element, what)?;

@@ -233,7 +233,7 @@ fn render_endpoints(writer: &mut Writer, endpoints: &[Endpoint]) {
     writer.close("Endpoints");
 }
 
-fn parse_current(element: &Element<'_>) -> Result<CurrentInstance, DocumentError> {
+fn parse_current(element: Element<'_>) -> Result<CurrentInstance, DocumentError> {
     Ok(CurrentInstance {
         role: attribute(element, "@roleName")?.to_owned(),
         instance: parse_instance(element)?,
@@ -246,7 +246,7 @@ fn parse_current(element: &Element<'_>) -> Result<CurrentInstance, DocumentError
     })
 }
 
-fn parse_role(element: &Element<'_>) -> Result<Role, DocumentError> {
+fn parse_role(element: Element<'_>) -> Result<Role, DocumentError> {
     Ok(Role {
         name: attribute(element, "@name")?.to_owned(),
         instances: document::items(element, "Instances", "Instance")
@@ -255,7 +255,7 @@ fn parse_role(element: &Element<'_>) -> Result<Role, DocumentError> {
     })
 }
 
-fn parse_instance(element: &Element<'_>) -> Result<Instance, DocumentError> {
+fn parse_instance(element: Element<'_>) -> Result<Instance, DocumentError> {
     Ok(Instance {
         id: attribute(element, "@id")?.to_owned(),
         fault_domain: attribute_as(element, "@faultDomain")?,
@@ -266,14 +266,14 @@ fn parse_instance(element: &Element<'_>) -> Result<Instance, DocumentError> {
     })
 }
 
-fn parse_setting(element: &Element<'_>) -> Result<Setting, DocumentError> {
+fn parse_setting(element: Element<'_>) -> Result<Setting, DocumentError> {
     Ok(Setting {
         name: attribute(element, "@name")?.to_owned(),
         value: attribute(element, "@value")?.to_owned(),
     })
 }
 
-fn parse_resource(element: &Element<'_>) -> Result<LocalResource, DocumentError> {
+fn parse_resource(element: Element<'_>) -> Result<LocalResource, DocumentError> {
     Ok(LocalResource {
         name: attribute(element, "@name")?.to_owned(),
         path: attribute(element, "@path")?.to_owned(),
@@ -281,7 +281,7 @@ fn parse_resource(element: &Element<'_>) -> Result<LocalResource, DocumentError>
     })
 }
 
-fn parse_endpoint(element: &Element<'_>) -> Result<Endpoint, DocumentError> {
+fn parse_endpoint(element: Element<'_>) -> Result<Endpoint, DocumentError> {
     let public_port = element.attribute("publicPort");
     Ok(Endpoint {
         name: attribute(element, "@name")?.to_owned(),

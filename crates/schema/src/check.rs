@@ -45,6 +45,26 @@ pub struct CheckedDefinition {
 ///
 /// Rules over both files run only where both are well-formed and have the right root.
 pub fn check(sources: &Sources, definition: FileId, configuration: FileId) -> Checked {
+    let (service, findings) = check_both(sources, definition, configuration, finish::service);
+    Checked { service, findings }
+}
+
+/// The findings of [`check`], for those who need no service: building one takes a third as long again.
+pub fn check_findings(
+    sources: &Sources,
+    definition: FileId,
+    configuration: FileId,
+) -> Vec<Finding> {
+    check_both(sources, definition, configuration, |_, _| Some(())).1
+}
+
+/// Every finding, and what `finish` makes of the two files when none of them is an error.
+fn check_both<T>(
+    sources: &Sources,
+    definition: FileId,
+    configuration: FileId,
+    finish: impl FnOnce(&ServiceDefinition<'_>, &ServiceConfiguration<'_>) -> Option<T>,
+) -> (Option<T>, Vec<Finding>) {
     let mut findings = Findings::default();
     let definition_tree = parse(sources, definition, &mut findings);
     let definition = read_definition(&definition_tree, definition, &mut findings);
@@ -54,17 +74,14 @@ pub fn check(sources: &Sources, definition: FileId, configuration: FileId) -> Ch
     if let Some((definition, configuration)) = both {
         apply_service_rules(definition, configuration, &mut findings);
     }
-    let service = both
+    let finished = both
         .filter(|_| !findings.has_error())
-        .and_then(|(definition, configuration)| finish::service(definition, configuration));
+        .and_then(|(definition, configuration)| finish(definition, configuration));
     debug_assert!(
-        service.is_some() || findings.has_error(),
+        finished.is_some() || findings.has_error(),
         "nothing is missing unreported"
     );
-    Checked {
-        service,
-        findings: findings.into_list(),
-    }
+    (finished, findings.into_list())
 }
 
 /// Checks a service definition alone.

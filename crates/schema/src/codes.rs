@@ -18,7 +18,7 @@ diagnostics::codes! {
         "check that definition and configuration are not exchanged".
     TOO_MANY = "AR0105": "an element stands more often than the schema allows"; "merge or delete the extra ones".
     MISSING_ELEMENT = "AR0106": "an element that the schema requires is missing"; "add it".
-    PORT_TWICE = "AR0107": "two input endpoints of the service use one public port"; "give each a port of its own".
+    PORT_TWICE = "AR0107": "two endpoints of the service use one public port"; "give each a port of its own".
     MISSING_ATTRIBUTE = "AR0108": "an attribute that the schema requires is missing"; "add it".
     VALUE = "AR0109": "an attribute value is outside its type or range"; "write a value that the message names".
     SERVICE_NAME = "AR0110": "the configuration's `serviceName` is not the definition's `name`";
@@ -35,7 +35,7 @@ diagnostics::codes! {
     SETTING_TWICE = "AR0116": "a role has one setting twice in one file"; "delete one of them".
     INSTANCE_COUNT = "AR0117": "a role has fewer than one instance"; "write a `count` of at least 1".
     ENDPOINT_TWICE = "AR0118": "two endpoints of one role have the same name"; "rename one of them".
-    LIMIT = "AR0119": "the service has more or fewer roles or endpoints than the platform takes";
+    LIMIT = "AR0119": "the service has more or fewer roles, endpoints or certificates than the platform takes";
         "split the service".
     MANY_INTERNAL_ENDPOINTS = "AR0120": "a role has more than five internal endpoints";
         "old tools of the platform refuse it; approot does not".
@@ -57,7 +57,7 @@ diagnostics::codes! {
     UNSUPPORTED_ROLE = "AR0130": "the role is a web role or a virtual machine role"; "run it elsewhere, or make it a worker role".
     PROTOCOL = "AR0131": "an endpoint has a protocol that approot does not carry yet"; "use `tcp` or `http`".
     BLAST = "AR0132": "`topologyChangeDiscovery` is `Blast`, which approot does not do"; "none needed: changes go domain by domain".
-    FIXED_PORTS = "AR0133": "an internal endpoint has more than one port"; "keep one, in `port` or in one `FixedPort`".
+    FIXED_PORTS = "AR0133": "an internal endpoint says its ports both in `port` and in elements"; "keep one of the two".
     STORE_TWICE = "AR0134": "two local stores of one role have the same name"; "rename one of them".
     PARTIAL_TRUST = "AR0135": "`enableNativeCodeExecution` is `false`, and partial trust no longer exists";
         "delete the attribute".
@@ -66,6 +66,47 @@ diagnostics::codes! {
     NOT_YET = "AR0138": "the file asks for something that approot does not do yet"; "do what the message advises until it does".
     NO_MEANING = "AR0139": "the file asks for something that exists on the platform only"; "do what the message advises instead".
     COMMAND_LINE = "AR0140": "a command line cannot be cut into words, or has a shell operator"; "close its quotes, or put it into a script".
+    CERTIFICATE_WITHOUT_THUMBPRINT = "AR0141": "a certificate that a role declares is not in the configuration";
+        "add `<Certificate name=\"…\" thumbprint=\"…\" thumbprintAlgorithm=\"sha1\" />` to the role's certificates".
+    CERTIFICATE_TWICE = "AR0142": "a role has one certificate twice in one file, in the definition in one store"; "rename or delete one of them".
+    HTTPS_CERTIFICATE = "AR0143": "an `https` endpoint names no certificate, or an endpoint names one that its role has not";
+        "declare the certificate in the role's `Certificates` and name it in `certificate`".
+    CERTIFICATE_NOT_DECLARED = "AR0144": "the configuration has a certificate that its role does not declare";
+        "declare it in the role's `Certificates` of the definition, or delete it".
+    PORT_RANGE = "AR0145": "a range of ports ends before it begins"; "exchange `min` and `max`".
+    RANGE_TOO_SMALL = "AR0146": "a role has more instances than its instance input endpoint has public ports";
+        "widen the range, or lower the `count`".
+    PROBE = "AR0147": "a probe of `http` has no `path`, or one of `tcp` has one"; "add or delete the `path`".
+    UNKNOWN_PROBE = "AR0148": "an endpoint names a probe that the service has not";
+        "define it in `LoadBalancerProbes` or correct the name".
+    PROBE_TIMES = "AR0149": "a probe times out before it is sent again"; "write a timeout of about two intervals".
+    PROBE_TWICE = "AR0150": "two probes have the same name"; "rename or delete one of them".
+    TRAFFIC_RULE = "AR0151": "a network traffic rule names a role that the service has not, or what is no internal endpoint of it";
+        "correct the name".
+    ENDPOINT_ACL = "AR0152": "an `EndpointAcl` does not join an input endpoint with an access control";
+        "name an input endpoint of the role and an `AccessControl` of the file".
+    ACL_RULE = "AR0153": "two rules of one access control have the same `order`"; "give each an `order` of its own".
+    ACCESS_CONTROL_TWICE = "AR0154": "two access controls have the same name"; "rename or delete one".
+    STORE_SIZE = "AR0155": "the local stores of a role are larger together than the disk of its `vmsize`";
+        "make them smaller, or make sure that the machine has so much".
+    VMSIZE = "AR0156": "a `vmsize` is none that the platform had"; "check its spelling; approot limits no instance by it".
+    INSTANCE_ADDRESS = "AR0157": "the network configuration speaks of a role that the definition has not";
+        "correct its name or delete it".
+    EXTENDED_SUPPORT = "AR0158": "Cloud Services (extended support) would refuse the service, which seems to be meant for it";
+        "none needed here; do what the message advises before deploying there".
+    UNKNOWN_IMPORT = "AR0159": "an import names no known module"; "check its spelling, or put what it added into the role itself".
+    THUMBPRINT = "AR0160": "a thumbprint has not the 40 digits of SHA-1"; "copy it from the certificate".
+    UNKNOWN_LOAD_BALANCER = "AR0161": "an input endpoint names a load balancer that the configuration has not";
+        "add a `LoadBalancer` of that name to the configuration, or delete the attribute".
+    STORE_NAME = "AR0162": "a certificate's store has nearly the name of a built-in one"; "write the built-in name".
+    IDLE_TIMEOUT = "AR0163": "an idle timeout is outside 4 to 30 minutes, or stands on an endpoint of `udp`";
+        "write 4 to 30, on `tcp` only".
+    TRAFFIC_RULE_FORM = "AR0166": "network traffic rules are not written as the schema has it";
+        "write one `NetworkTrafficRules`, and in each rule either `AllowAllTraffic` or `WhenSource`".
+    WEB_ROLE = "AR0167": "a web role has no endpoint for HTTP, or a site is bound to an endpoint that it has not";
+        "add the endpoint or correct the name".
+    APPROOT_PREFIX = "AR0168": "a program's path begins with `%RoleRoot%\\approot`"; "delete that; paths are relative to the approot".
+    ENDPOINT_ACL_TWICE = "AR0170": "one endpoint has two `EndpointAcl`"; "put the rules of both into one access control".
 }
 
 /// Every code that a service file can lead to: those of XML, then those of this crate.

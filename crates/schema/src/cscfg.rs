@@ -75,13 +75,15 @@ pub(crate) struct EndpointAcl<'t> {
     pub(crate) role: Option<Spanned<&'t str>>,
     /// In either of its spellings, `endPoint` before `endpoint`.
     pub(crate) endpoint: Option<Spanned<&'t str>>,
+    /// `endpoint`, where `endPoint` stands beside it.
+    pub(crate) second_endpoint: Option<Spanned<&'t str>>,
     /// Whether one of the two stands there, valid or not.
     pub(crate) has_endpoint: bool,
     pub(crate) access_control: Option<Spanned<&'t str>>,
 }
 
 /// Lowers the root element of a service configuration.
-pub(crate) fn lower<'t>(file: FileId, root: &'t Element<'t>) -> ServiceConfiguration<'t> {
+pub(crate) fn lower<'t>(file: FileId, root: Element<'t>) -> ServiceConfiguration<'t> {
     let node = Node::new(root, &cscfg::SERVICE_CONFIGURATION);
     ServiceConfiguration {
         file,
@@ -161,6 +163,7 @@ fn endpoint_acl(node: Node<'_>) -> EndpointAcl<'_> {
         span: node.name_span(),
         role: node.text("role"),
         endpoint: node.text("endPoint").or_else(|| node.text("endpoint")),
+        second_endpoint: node.text("endpoint").filter(|_| node.has("endPoint")),
         has_endpoint: node.has("endPoint") || node.has("endpoint"),
         access_control: node.text("accessControl"),
     }

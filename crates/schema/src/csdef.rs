@@ -139,6 +139,17 @@ impl<'t> Role<'t> {
         names.sort_by_key(|name| name.span);
         names
     }
+
+    /// Whether an endpoint of this name is declared.
+    pub(crate) fn declares_endpoint(&self, name: &str) -> bool {
+        let is_it = |declared: Option<Spanned<&str>>| declared.is_some_and(|it| it.value == name);
+        self.input_endpoints.iter().any(|it| is_it(it.name))
+            || self.internal_endpoints.iter().any(|it| is_it(it.name))
+            || self
+                .instance_input_endpoints
+                .iter()
+                .any(|it| is_it(it.name))
+    }
 }
 
 /// `Certificate`.
@@ -146,6 +157,7 @@ impl<'t> Role<'t> {
 pub(crate) struct Certificate<'t> {
     pub(crate) span: Span,
     pub(crate) name: Option<Spanned<&'t str>>,
+    pub(crate) store_location: Option<Spanned<&'t str>>,
     pub(crate) store_name: Option<Spanned<&'t str>>,
 }
 
@@ -165,6 +177,8 @@ pub(crate) struct InputEndpoint<'t> {
     pub(crate) protocol: Option<Spanned<&'t str>>,
     pub(crate) port: Option<Spanned<u16>>,
     pub(crate) local_port: Option<Spanned<PortSpecifier>>,
+    /// Whether the attribute `certificate` stands there, valid or not.
+    pub(crate) has_certificate: bool,
     pub(crate) certificate: Option<Spanned<&'t str>>,
     pub(crate) load_balancer_probe: Option<Spanned<&'t str>>,
     pub(crate) load_balancer: Option<Spanned<&'t str>>,
@@ -224,8 +238,7 @@ pub(crate) struct RoleInstanceValue<'t> {
 pub(crate) struct EntryPoint<'t> {
     pub(crate) span: Span,
     pub(crate) programs: Vec<ProgramEntryPoint<'t>>,
-    /// Where each `NetFxEntryPoint` stands.
-    pub(crate) net: Vec<Span>,
+    pub(crate) net: Vec<NetEntryPoint<'t>>,
 }
 
 /// `ProgramEntryPoint`.
@@ -233,6 +246,13 @@ pub(crate) struct EntryPoint<'t> {
 pub(crate) struct ProgramEntryPoint<'t> {
     pub(crate) command_line: Option<Spanned<&'t str>>,
     pub(crate) set_ready_on_process_start: Option<Spanned<bool>>,
+}
+
+/// `NetFxEntryPoint`.
+#[derive(Debug)]
+pub(crate) struct NetEntryPoint<'t> {
+    pub(crate) span: Span,
+    pub(crate) assembly_name: Option<Spanned<&'t str>>,
 }
 
 /// `Startup/Task`.
@@ -263,7 +283,7 @@ const TASK_TYPES: &[(&str, TaskType)] = &[
 ];
 
 /// Lowers the root element of a service definition.
-pub(crate) fn lower<'t>(file: FileId, root: &'t Element<'t>) -> ServiceDefinition<'t> {
+pub(crate) fn lower<'t>(file: FileId, root: Element<'t>) -> ServiceDefinition<'t> {
     let node = Node::new(root, &csdef::SERVICE_DEFINITION);
     let probes = node.grouped("LoadBalancerProbes", "LoadBalancerProbe");
     let rules = || node.children("NetworkTrafficRules");
@@ -416,6 +436,7 @@ fn certificate(node: Node<'_>) -> Certificate<'_> {
     Certificate {
         span: node.name_span(),
         name: node.text("name"),
+        store_location: node.text("storeLocation"),
         store_name: node.text("storeName"),
     }
 }
@@ -435,6 +456,7 @@ fn input_endpoint(node: Node<'_>) -> InputEndpoint<'_> {
         protocol: node.text("protocol"),
         port: node.port("port"),
         local_port: node.port_specifier("localPort"),
+        has_certificate: node.has("certificate"),
         certificate: node.text("certificate"),
         load_balancer_probe: node.text("loadBalancerProbe"),
         load_balancer: node.text("loadBalancer"),
@@ -508,7 +530,10 @@ fn entry_point(node: Node<'_>) -> EntryPoint<'_> {
             .collect(),
         net: node
             .children("NetFxEntryPoint")
-            .map(Node::name_span)
+            .map(|net| NetEntryPoint {
+                span: net.name_span(),
+                assembly_name: net.text("assemblyName"),
+            })
             .collect(),
     }
 }

@@ -33,6 +33,16 @@ struct Kept {
     n_found: usize,
 }
 
+impl Kept {
+    fn take(&mut self, make: impl FnOnce() -> Finding) {
+        self.n_found += 1;
+        // One more than is listed: it tells where the first unlisted one stands.
+        if self.first.len() <= MAX_FINDINGS {
+            self.first.push(shortened(make()));
+        }
+    }
+}
+
 impl Findings {
     /// Takes a finding in.
     pub(crate) fn push(&mut self, finding: Finding) {
@@ -41,11 +51,12 @@ impl Findings {
             Severity::Warning => &mut self.warnings,
             Severity::Report => &mut self.reports,
         };
-        kept.n_found += 1;
-        // One more than is listed: it tells where the first unlisted one stands.
-        if kept.first.len() <= MAX_FINDINGS {
-            kept.first.push(shortened(finding));
-        }
+        kept.take(|| finding);
+    }
+
+    /// Takes an error in that is made only where it can be listed: seeking a suggestion is not cheap.
+    pub(crate) fn push_error(&mut self, make: impl FnOnce() -> Finding) {
+        self.errors.take(make);
     }
 
     /// Whether one of them is an error.
@@ -144,6 +155,25 @@ mod tests {
             .find(|finding| finding.code == codes::MORE_FINDINGS)
             .unwrap();
         assert_eq!(more.message, "1010 more findings are not listed");
+    }
+
+    #[test]
+    fn errors_that_are_not_listed_are_not_made() {
+        let mut findings = Findings::default();
+        let mut n_made = 0;
+        for start in 0..2 * MAX_FINDINGS {
+            findings.push_error(|| {
+                n_made += 1;
+                at(Severity::Error, start)
+            });
+        }
+        assert_eq!(n_made, MAX_FINDINGS + 1);
+        let list = findings.into_list();
+        let is_more = |finding: &&Finding| finding.code == codes::MORE_FINDINGS;
+        assert_eq!(
+            list.iter().find(is_more).unwrap().message,
+            "1000 more findings are not listed"
+        );
     }
 
     #[test]

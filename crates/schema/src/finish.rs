@@ -9,9 +9,9 @@ use crate::command_line::CommandLine;
 use crate::cscfg::ServiceConfiguration;
 use crate::csdef::{self, Role, ServiceDefinition};
 use crate::model::{
-    Content, Definition, InputEndpoint, InternalEndpoint, InternalPorts, LocalResource,
-    PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration, RoleDefinition, Service,
-    StartupTask, Variable, VariableValue,
+    Content, Definition, InputEndpoint, InstanceInputEndpoint, InternalEndpoint, InternalPorts,
+    LocalResource, PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration, RoleDefinition,
+    Service, StartupTask, Variable, VariableValue,
 };
 use crate::xpath;
 
@@ -62,6 +62,11 @@ fn role(role: &Role<'_>) -> Option<RoleDefinition> {
             .iter()
             .map(internal_endpoint)
             .collect::<Option<_>>()?,
+        instance_input_endpoints: role
+            .instance_input_endpoints
+            .iter()
+            .map(instance_input_endpoint)
+            .collect::<Option<_>>()?,
         execution_context: role.execution_context?.value,
         environment: environment(&role.environment)?,
         entry_point: entry_point(role.entry_point.as_ref()?.programs.first()?)?,
@@ -111,6 +116,16 @@ fn internal_endpoint(endpoint: &csdef::InternalEndpoint<'_>) -> Option<InternalE
         } else {
             InternalPorts::OneOf(ranges)
         },
+    })
+}
+
+fn instance_input_endpoint(
+    endpoint: &csdef::InstanceInputEndpoint<'_>,
+) -> Option<InstanceInputEndpoint> {
+    Some(InstanceInputEndpoint {
+        name: endpoint.name?.value.to_owned(),
+        protocol: protocol(endpoint.protocol?.value)?,
+        local_port: endpoint.local_port?.value,
     })
 }
 

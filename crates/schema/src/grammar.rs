@@ -181,9 +181,9 @@ mod tests {
         }
     }
 
-    fn in_text(element: &Element<'_>, found: &mut BTreeSet<String>) {
+    fn in_text(element: Element<'_>, found: &mut BTreeSet<String>) {
         found.insert(element.name().to_owned());
-        let attributes = element.attributes().iter();
+        let attributes = element.attributes();
         found.extend(
             attributes.map(|attribute| format!("{}/@{}", element.name(), attribute.name())),
         );

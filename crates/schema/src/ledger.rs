@@ -186,7 +186,7 @@ impl Walk<'_> {
 
     fn element(
         &mut self,
-        element: &Element<'_>,
+        element: Element<'_>,
         spec: Option<&'static ElementSpec>,
         inherited: Option<Inherited<'_>>,
     ) {
@@ -221,7 +221,7 @@ impl Walk<'_> {
     /// The verdict on an element, and why all inside it is refused if it is.
     fn rule_element<'l>(
         &self,
-        element: &Element<'_>,
+        element: Element<'_>,
         spec: Option<&'static ElementSpec>,
         inherited: Option<Inherited<'_>>,
     ) -> (Ruling<'l>, Option<(String, String)>) {
@@ -268,9 +268,9 @@ impl Walk<'_> {
 
     fn attribute(
         &mut self,
-        element: &Element<'_>,
+        element: Element<'_>,
         spec: Option<&'static ElementSpec>,
-        attribute: &Attribute<'_>,
+        attribute: Attribute<'_>,
         inherited: Option<Inherited<'_>>,
     ) {
         let ruling = match inherited {
@@ -290,9 +290,9 @@ impl Walk<'_> {
 
     fn rule_attribute<'l>(
         &self,
-        element: &Element<'_>,
+        element: Element<'_>,
         spec: Option<&'static ElementSpec>,
-        attribute: &Attribute<'_>,
+        attribute: Attribute<'_>,
     ) -> Ruling<'l> {
         let whole = Span::new(attribute.name_span().start, attribute.value_span().end + 1);
         if let Some(error) = self.context.errors.within(self.file, whole) {
@@ -320,7 +320,7 @@ impl Walk<'_> {
     }
 
     /// The verdict on an element whose command line names a Windows script, and on that attribute.
-    fn script<'l>(&self, element: &Element<'_>, spec: &ElementSpec) -> Option<Ruling<'l>> {
+    fn script<'l>(&self, element: Element<'_>, spec: &ElementSpec) -> Option<Ruling<'l>> {
         spec.attribute(COMMAND_LINE)?;
         let line = CommandLine::parse(element.attribute(COMMAND_LINE)?).ok()?;
         let word = line.words()[0].as_str();
@@ -390,7 +390,7 @@ fn not_yet(refusal: &Refusal) -> &'static str {
 
 /// Whether a group holds something, and nothing but refused parts; of those, whether one is for a later
 /// version. Groups hold groups no deeper than the tables nest them.
-fn holds_only_refused(element: &Element<'_>, spec: &ElementSpec) -> Option<bool> {
+fn holds_only_refused(element: Element<'_>, spec: &ElementSpec) -> Option<bool> {
     let parts = element.elements().filter_map(|child| {
         let known = spec.child(child.name())?;
         Some((child, known.element))
@@ -408,7 +408,7 @@ fn holds_only_refused(element: &Element<'_>, spec: &ElementSpec) -> Option<bool>
     is_not_yet
 }
 
-fn of_fate<'l>(fate: &Fate, element: &Element<'_>) -> Ruling<'l> {
+fn of_fate<'l>(fate: &Fate, element: Element<'_>) -> Ruling<'l> {
     match fate.of(element).0 {
         Fate::Group => (
             Verdict::Honoured,

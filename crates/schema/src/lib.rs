@@ -25,17 +25,21 @@ mod ledger;
 mod lexical;
 mod load;
 mod model;
+mod modules;
 mod rules;
 mod spanned;
 mod suggest;
+mod vm_sizes;
 mod xpath;
 
-pub use check::{Checked, CheckedDefinition, check, check_configuration, check_definition};
+pub use check::{
+    Checked, CheckedDefinition, check, check_configuration, check_definition, check_findings,
+};
 pub use command_line::{CommandLine, CommandLineError};
 pub use ledger::{LedgerEntry, LedgerInput, Verdict, ledger};
 pub use load::load;
 pub use model::{
-    Content, Definition, ExecutionContext, InputEndpoint, InternalEndpoint, InternalPorts,
-    LocalResource, PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration, RoleDefinition,
-    RoleInstanceValue, Service, StartupTask, TaskType, Variable, VariableValue,
+    Content, Definition, ExecutionContext, InputEndpoint, InstanceInputEndpoint, InternalEndpoint,
+    InternalPorts, LocalResource, PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration,
+    RoleDefinition, RoleInstanceValue, Service, StartupTask, TaskType, Variable, VariableValue,
 };

@@ -46,6 +46,8 @@ pub struct RoleDefinition {
     pub input_endpoints: Vec<InputEndpoint>,
     /// `Endpoints/InternalEndpoint`, in document order.
     pub internal_endpoints: Vec<InternalEndpoint>,
+    /// `Endpoints/InstanceInputEndpoint`, in document order.
+    pub instance_input_endpoints: Vec<InstanceInputEndpoint>,
     /// `Runtime/@executionContext`; limited when absent.
     pub execution_context: ExecutionContext,
     /// `Runtime/Environment/Variable`, in document order.
@@ -74,7 +76,8 @@ pub struct LocalResource {
 pub struct InputEndpoint {
     /// `InputEndpoint/@name`, unique among all endpoints of the role.
     pub name: String,
-    /// `InputEndpoint/@protocol`; only `http` and `tcp` pass the checks of this version.
+    /// `InputEndpoint/@protocol`; `udp` does not pass the checks of this version. The balancer passes on
+    /// connections of every other as they are.
     pub protocol: Protocol,
     /// `InputEndpoint/@port`, the public port, 1 to 65535, unique in the service.
     pub port: u16,
@@ -107,6 +110,20 @@ pub enum InternalPorts {
     OneOf(Vec<RangeInclusive<u16>>),
 }
 
+/// An endpoint of which each instance has a public port of its own:
+/// `<InstanceInputEndpoint name="Debug" protocol="tcp" localPort="9000">`.
+///
+/// This version opens no such public port, and so does not keep where they would come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceInputEndpoint {
+    /// `InstanceInputEndpoint/@name`, unique among all endpoints of the role.
+    pub name: String,
+    /// `InstanceInputEndpoint/@protocol`: `tcp` or `udp`.
+    pub protocol: Protocol,
+    /// `InstanceInputEndpoint/@localPort`, 1 to 65535, the same on every instance.
+    pub local_port: u16,
+}
+
 /// A port that the file fixes, or one that the platform is to choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortSpecifier {
@@ -121,7 +138,7 @@ pub enum PortSpecifier {
 pub enum Protocol {
     /// `http`, carried as TCP; the balancer does not look into it.
     Http,
-    /// `https`, with a certificate of the role.
+    /// `https`, with a certificate of the role; it is for the program to end it.
     Https,
     /// `tcp`.
     Tcp,

@@ -28,7 +28,11 @@ pub(crate) fn did_you_mean<'c>(
     }
     let folded = name.to_lowercase();
     let limit = (n_chars / 3).max(2);
-    let is_near_in_length = |candidate: &&str| candidate.chars().count().abs_diff(n_chars) <= limit;
+    let is_near_in_length = |candidate: &&str| {
+        // The first looks at no text: one candidate can be half a file.
+        candidate.len() <= 4 * (n_chars + limit)
+            && candidate.chars().count().abs_diff(n_chars) <= limit
+    };
     let mut near: Vec<(usize, &str)> = candidates
         .into_iter()
         .take(MAX_CANDIDATES)

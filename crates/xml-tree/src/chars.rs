@@ -6,7 +6,11 @@ use diagnostics::Span;
 
 use crate::codes;
 use crate::problem::Problem;
-use crate::tree::QualifiedName;
+
+/// Whether it is a quote as typographers set them, which means nothing in XML.
+pub(crate) fn is_typographic_quote(c: char) -> bool {
+    matches!(c, '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '″')
+}
 
 /// Production 3, `S`.
 pub(crate) fn is_space(byte: u8) -> bool {
@@ -52,11 +56,9 @@ pub(crate) fn name_len(text: &str) -> usize {
 /// What is wrong with a qualified name at `offset`, if anything is.
 pub(crate) fn check_name(name: &str, offset: usize) -> Option<Problem> {
     let starts_well = |part: &str| part.starts_with(|c| c != ':' && is_name_start(c));
-    let qualified = QualifiedName::new(name);
-    let local = qualified.local();
-    let is_fine = match qualified.prefix() {
-        None => starts_well(local),
-        Some(prefix) => starts_well(prefix) && starts_well(local) && !local.contains(':'),
+    let is_fine = match name.split_once(':') {
+        None => starts_well(name),
+        Some((prefix, local)) => starts_well(prefix) && starts_well(local) && !local.contains(':'),
     };
     if is_fine {
         return None;

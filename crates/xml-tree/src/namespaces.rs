@@ -4,50 +4,52 @@
 //! as they are written, never resolved.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::num::NonZeroU32;
 
 use diagnostics::Span;
 
 use crate::codes;
 use crate::problem::Problem;
 use crate::tag::RawAttribute;
-use crate::tree::QualifiedName;
+use crate::tree::offset;
 
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 
-/// The name of a namespace, shared by all elements that are in it.
-///
-/// Elements are many and a name can be as long as the document, so none has a copy of its own.
-#[derive(Clone, Debug)]
-pub(crate) enum Namespace<'a> {
-    Borrowed(&'a str),
-    Shared(Arc<str>),
-}
+/// The namespace of an element: its place among those that elements are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NamespaceId(NonZeroU32);
 
-impl Namespace<'_> {
-    pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Namespace::Borrowed(name) => name,
-            Namespace::Shared(name) => name,
-        }
+impl NamespaceId {
+    fn new(index: usize) -> NamespaceId {
+        let number = NonZeroU32::MIN.saturating_add(offset(index));
+        NamespaceId(number)
+    }
+
+    /// The index into [`crate::Tree`]'s list of namespaces.
+    pub(crate) fn index(self) -> usize {
+        self.0.get() as usize - 1
     }
 }
 
-impl<'a> From<&Cow<'a, str>> for Namespace<'a> {
-    fn from(name: &Cow<'a, str>) -> Namespace<'a> {
-        match name {
-            Cow::Borrowed(name) => Namespace::Borrowed(name),
-            Cow::Owned(name) => Namespace::Shared(name.as_str().into()),
-        }
-    }
+/// A declaration in force.
+#[derive(Debug)]
+struct Declaration<'a> {
+    /// Empty for the default namespace.
+    prefix: &'a str,
+    /// Empty for none.
+    name: Cow<'a, str>,
+    /// Given to it with the first element that is in it: many are declared and never used.
+    id: Option<NamespaceId>,
 }
 
 /// The declarations in force, the innermost last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Namespaces<'a> {
-    /// Prefix (empty for the default namespace) and name (empty for none).
-    declared: Vec<(&'a str, Namespace<'a>)>,
+    declared: Vec<Declaration<'a>>,
+    /// The names that have an id: elements are many and a name can be as long as the document, so none
+    /// has a copy of its own.
+    named: Vec<Cow<'a, str>>,
 }
 
 /// How many declarations were in force before an element's own.
@@ -55,24 +57,44 @@ pub(crate) struct Namespaces<'a> {
 pub(crate) struct Scope(usize);
 
 impl<'a> Namespaces<'a> {
-    /// Takes in the declarations among `attributes`; [`Namespaces::leave`] ends them.
+    pub(crate) fn new() -> Namespaces<'a> {
+        Namespaces {
+            declared: Vec::new(),
+            named: vec![Cow::Borrowed(XML)],
+        }
+    }
+
+    /// The names that ids stand for.
+    pub(crate) fn into_names(self) -> Vec<Cow<'a, str>> {
+        self.named
+    }
+
+    /// The scope of an element without declarations of its own.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope(self.declared.len())
+    }
+
+    /// Takes in the declarations among `attributes` of `text`; [`Namespaces::leave`] ends them.
     pub(crate) fn enter(
         &mut self,
+        text: &'a str,
         attributes: &[RawAttribute<'a>],
         problems: &mut Vec<Problem>,
-    ) -> Scope {
-        let scope = Scope(self.declared.len());
+    ) {
         for attribute in attributes {
-            let Some(prefix) = declared_prefix(attribute.name.text) else {
+            let Some(prefix) = declared_prefix(attribute.name.text(text)) else {
                 continue;
             };
             match check_declaration(prefix, attribute) {
                 Some(problem) => problems.push(problem),
                 None if prefix == "xml" => {}
-                None => self.declared.push((prefix, (&attribute.value).into())),
+                None => self.declared.push(Declaration {
+                    prefix,
+                    name: attribute.value.clone(),
+                    id: None,
+                }),
             }
         }
-        scope
     }
 
     /// How many declarations are in force.
@@ -85,49 +107,70 @@ impl<'a> Namespaces<'a> {
         self.declared.truncate(scope.0);
     }
 
-    /// The namespace of an element of this name at `offset`.
+    /// The namespace of an element with this prefix at `offset`.
     pub(crate) fn of_element(
-        &self,
-        name: QualifiedName<'_>,
+        &mut self,
+        prefix: Option<&str>,
         offset: usize,
         problems: &mut Vec<Problem>,
-    ) -> Option<Namespace<'a>> {
-        match name.prefix() {
-            Some(prefix) => self.of_prefix(prefix, offset, problems),
-            None => self
-                .lookup("")
-                .filter(|namespace| !namespace.as_str().is_empty()),
+    ) -> Option<NamespaceId> {
+        if prefix == Some("xml") {
+            return Some(NamespaceId::new(0));
         }
+        let innermost = self.innermost(prefix.unwrap_or_default());
+        if let (None, Some(prefix)) = (innermost, prefix) {
+            problems.push(undeclared(prefix, offset));
+        }
+        let innermost = innermost.filter(|&index| !self.declared[index].name.is_empty())?;
+        Some(match self.declared[innermost].id {
+            Some(id) => id,
+            None => self.give_id(innermost),
+        })
     }
 
-    /// The namespace of a prefix at `offset`; one that is not declared is a problem.
+    /// The name of the namespace of a prefix at `offset`; one that is not declared is a problem.
     pub(crate) fn of_prefix(
         &self,
         prefix: &str,
         offset: usize,
         problems: &mut Vec<Problem>,
-    ) -> Option<Namespace<'a>> {
-        let namespace = self.lookup(prefix);
-        if namespace.is_none() {
-            let span = Span::new(offset, offset + prefix.len());
-            let message = format!("the prefix `{prefix}` is not declared");
-            let help = format!("declare it with `xmlns:{prefix}=\"…\"` or take the prefix away");
-            problems.push(Problem::new(codes::NAMESPACE, span, message).help(help));
+    ) -> Option<&str> {
+        if prefix == "xml" {
+            return Some(XML);
         }
-        namespace
+        let innermost = self.innermost(prefix);
+        if innermost.is_none() {
+            problems.push(undeclared(prefix, offset));
+        }
+        innermost.map(|index| &*self.declared[index].name)
     }
 
-    fn lookup(&self, prefix: &str) -> Option<Namespace<'a>> {
-        if prefix == "xml" {
-            return Some(Namespace::Borrowed(XML));
-        }
-        let innermost = self
-            .declared
+    /// The index of the declaration of a prefix that is in force.
+    fn innermost(&self, prefix: &str) -> Option<usize> {
+        self.declared
             .iter()
-            .rev()
-            .find(|(declared, _)| *declared == prefix);
-        innermost.map(|(_, namespace)| namespace.clone())
+            .rposition(|declared| declared.prefix == prefix)
     }
+
+    /// Gives a declaration the id of one in force with an equal name, or else a new one.
+    fn give_id(&mut self, index: usize) -> NamespaceId {
+        let name = &self.declared[index].name;
+        let is_equal = |other: &&Declaration<'a>| other.id.is_some() && other.name == *name;
+        let equal = self.declared.iter().find(is_equal);
+        let id = equal.and_then(|equal| equal.id).unwrap_or_else(|| {
+            self.named.push(name.clone());
+            NamespaceId::new(self.named.len() - 1)
+        });
+        self.declared[index].id = Some(id);
+        id
+    }
+}
+
+fn undeclared(prefix: &str, offset: usize) -> Problem {
+    let span = Span::new(offset, offset + prefix.len());
+    let message = format!("the prefix `{prefix}` is not declared");
+    let help = format!("declare it with `xmlns:{prefix}=\"…\"` or take the prefix away");
+    Problem::new(codes::NAMESPACE, span, message).help(help)
 }
 
 /// The prefix that an attribute of this name declares; empty for the default namespace.

@@ -8,8 +8,8 @@
 //! so that a broken file has one clear problem and not a train of consequences.
 //!
 //! ```text
-//! tokenizer event ── start tag ──► tag: name, attributes ──► namespaces ──► open element
-//!                 ├─ end tag ────► the open element joins its parent
+//! tokenizer event ── start tag ──► plain or else tag: name, attributes ──► namespaces ──► open element
+//!                 ├─ end tag ────► the open element ends
 //!                 ├─ text, reference, CDATA ──► value ──► the open element's text
 //!                 └─ comment, instruction ────► prolog: checked, dropped
 //! ```
@@ -24,12 +24,13 @@ use quick_xml::events::Event;
 use crate::chars::{check_chars, is_blank, is_space, name_len};
 use crate::codes;
 use crate::limits::{MAX_DEPTH, MAX_ELEMENTS, MAX_NAMESPACES, MAX_PROBLEMS, MAX_TEXT_BYTES};
-use crate::namespaces::{Namespace, Namespaces, Scope, declared_prefix};
+use crate::namespaces::{Namespaces, Scope, declared_prefix};
+use crate::plain::{PlainTag, read_plain_tag};
 use crate::problem::Problem;
 use crate::prolog::{check_comment, check_instruction, unclosed};
 use crate::tag::{RawAttribute, duplicate, read_start_tag};
-use crate::tree::{Attribute, Element, Tree};
-use crate::value::{normalise_cdata, normalise_text, resolve};
+use crate::tree::{AttributeData, ElementData, NONE, QualifiedName, Tree, offset};
+use crate::value::{normalise_cdata, normalise_text, normalise_value, resolve};
 
 /// Parses `text` into a tree; what is wrong with it stands in [`Tree::problems`].
 ///
@@ -45,29 +46,46 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Whether to go on with the next event.
 type Flow = ControlFlow<()>;
 
+/// Text to an element, and to an attribute, in a service file: room for so many is set aside, as a list
+/// that grows is copied again and again. What is not used of it costs addresses and no memory.
+const BYTES_AN_ELEMENT: usize = 64;
+
+/// An element whose end has not come yet.
+struct Open<'a> {
+    /// Its place in the tree.
+    index: usize,
+    /// Its character data so far.
+    text: Cow<'a, str>,
+    scope: Scope,
+}
+
 struct Builder<'a> {
     text: &'a str,
-    root: Option<Element<'a>>,
-    open: Vec<(Element<'a>, Scope)>,
+    tree: Tree<'a>,
+    open: Vec<Open<'a>>,
     namespaces: Namespaces<'a>,
     /// The attributes of the tag being read; kept for its allocation.
     attributes: Vec<RawAttribute<'a>>,
     problems: Vec<Problem>,
-    n_elements: usize,
     /// Where the event being read begins.
     at: usize,
 }
 
 impl<'a> Builder<'a> {
     fn new(text: &'a str) -> Builder<'a> {
+        let usual = text.len().min(MAX_TEXT_BYTES) / BYTES_AN_ELEMENT;
         Builder {
             text,
-            root: None,
+            tree: Tree {
+                text,
+                elements: Vec::with_capacity(usual.min(MAX_ELEMENTS)),
+                attributes: Vec::with_capacity(usual),
+                ..Tree::default()
+            },
             open: Vec::new(),
-            namespaces: Namespaces::default(),
+            namespaces: Namespaces::new(),
             attributes: Vec::new(),
             problems: Vec::new(),
-            n_elements: 0,
             at: 0,
         }
     }
@@ -103,9 +121,9 @@ impl<'a> Builder<'a> {
     fn event(&mut self, event: &Event<'_>, end: usize) -> Flow {
         let (at, raw) = (self.at, &self.text[self.at..end]);
         match event {
-            Event::Start(_) => self.start_tag(end, end - 1, false),
-            Event::Empty(_) => self.start_tag(end, end - 2, true),
+            Event::Start(_) | Event::Empty(_) => self.start_tag(end),
             Event::End(_) => self.end_tag(raw, end),
+            Event::Text(_) if is_indentation(raw) => self.indentation(raw),
             Event::Text(_) => self.text(raw),
             Event::GeneralRef(_) => self.reference(raw),
             Event::CData(_) => self.cdata(raw),
@@ -127,94 +145,175 @@ impl<'a> Builder<'a> {
         Continue(())
     }
 
-    fn start_tag(&mut self, end: usize, content_end: usize, is_empty: bool) -> Flow {
-        let span = Span::new(self.at, content_end);
+    /// A start tag that ends at `end`.
+    fn start_tag(&mut self, end: usize) -> Flow {
         let mut attributes = std::mem::take(&mut self.attributes);
+        if let Some(tag) = read_plain_tag(self.text, self.at, &mut attributes) {
+            debug_assert_eq!(
+                tag.end, end,
+                "both end a tag at the first `>` outside quotes"
+            );
+            return self.plain_start_tag(&tag, attributes);
+        }
+        let is_empty = self.text[..end].ends_with("/>");
+        let span = Span::new(self.at, end - 1 - usize::from(is_empty));
         let name = read_start_tag(self.text, span, &mut attributes, &mut self.problems);
         let Ok(name) = name else {
             return Break(());
         };
-        let name_span = Span::new(span.start + 1, span.start + 1 + name.text.len());
-        self.check_room(name.text, name_span)?;
-        let scope = self.namespaces.enter(&attributes, &mut self.problems);
-        if self.namespaces.len() > MAX_NAMESPACES {
-            let message = format!("more than {MAX_NAMESPACES} namespaces are declared at once");
-            return self.stop(Problem::new(codes::LIMIT, name_span, message));
-        }
-        let namespace = self
-            .namespaces
-            .of_element(name, name_span.start, &mut self.problems);
-        self.check_prefixes(&attributes);
-        let element = Element {
-            name,
-            namespace,
-            attributes: kept_attributes(&mut attributes),
-            children: Vec::new(),
-            text: Cow::Borrowed(""),
-            span: Span::new(span.start, end),
-        };
-        self.attributes = attributes;
-        if let Some((parent, _)) = self.open.last_mut()
-            && is_blank(&parent.text)
-        {
-            parent.text = Cow::Borrowed("");
-        }
-        self.open.push((element, scope));
+        self.element(name, attributes, true, end)?;
         if is_empty {
             self.close(end);
         }
         Continue(())
     }
 
-    fn check_room(&mut self, name: &str, name_span: Span) -> Flow {
-        self.n_elements += 1;
-        if self.open.is_empty() && self.root.is_some() {
-            let message = format!("`{name}` is a second root element");
-            let problem = Problem::new(codes::OUTSIDE_ROOT, name_span, message);
-            let root = self
-                .root
-                .as_ref()
-                .map(Element::name_span)
-                .unwrap_or_default();
-            return self.stop(problem.related(root, "the root element"));
+    /// A start tag whose values are still as written.
+    fn plain_start_tag(&mut self, tag: &PlainTag, mut attributes: Vec<RawAttribute<'a>>) -> Flow {
+        if tag.has_special {
+            for attribute in &mut attributes {
+                let Span { start, end } = attribute.value_span;
+                let raw = &self.text[start..end];
+                attribute.value = normalise_value(raw, start, &mut self.problems);
+            }
+        }
+        self.element(tag.name, attributes, tag.has_declarations, tag.end)?;
+        if tag.is_empty {
+            self.close(tag.end);
+        }
+        Continue(())
+    }
+
+    /// Opens an element whose start tag ends at `end`.
+    fn element(
+        &mut self,
+        name: QualifiedName,
+        mut attributes: Vec<RawAttribute<'a>>,
+        may_declare: bool,
+        end: usize,
+    ) -> Flow {
+        self.check_room(name)?;
+        let scope = self.namespaces.scope();
+        if may_declare {
+            self.namespaces
+                .enter(self.text, &attributes, &mut self.problems);
+            if self.namespaces.len() > MAX_NAMESPACES {
+                let message = format!("more than {MAX_NAMESPACES} namespaces are declared at once");
+                return self.stop(Problem::new(codes::LIMIT, name.span(), message));
+            }
+        }
+        let prefix = name.prefix(self.text);
+        let namespace = self
+            .namespaces
+            .of_element(prefix, name.start(), &mut self.problems);
+        if attributes
+            .iter()
+            .any(|attribute| attribute.name.is_prefixed())
+        {
+            self.check_prefixes(&attributes);
+        }
+        let first_attribute = self.tree.attributes.len();
+        for attribute in attributes.drain(..) {
+            if !may_declare || declared_prefix(attribute.name.text(self.text)).is_none() {
+                self.keep(attribute);
+            }
+        }
+        self.attributes = attributes;
+        if let Some(parent) = self.open.last_mut()
+            && is_blank(&parent.text)
+        {
+            parent.text = Cow::Borrowed("");
+        }
+        let index = self.tree.elements.len();
+        self.tree.elements.push(ElementData {
+            name,
+            end: offset(end),
+            namespace,
+            first_attribute: offset(first_attribute),
+            n_attributes: offset(self.tree.attributes.len() - first_attribute),
+            text: NONE,
+            next: offset(index + 1),
+        });
+        self.open.push(Open {
+            index,
+            text: Cow::Borrowed(""),
+            scope,
+        });
+        Continue(())
+    }
+
+    /// Adds an attribute to the tree.
+    fn keep(&mut self, attribute: RawAttribute<'a>) {
+        let value = match attribute.value {
+            Cow::Borrowed(_) => NONE,
+            Cow::Owned(value) => {
+                self.tree.values.push(value);
+                offset(self.tree.values.len() - 1)
+            }
+        };
+        self.tree.attributes.push(AttributeData {
+            name: attribute.name,
+            value_start: offset(attribute.value_span.start),
+            value_end: offset(attribute.value_span.end),
+            value,
+        });
+    }
+
+    fn check_room(&mut self, name: QualifiedName) -> Flow {
+        if self.open.is_empty()
+            && let Some(root) = self.tree.elements.first()
+        {
+            let message = format!("`{}` is a second root element", name.text(self.text));
+            let problem = Problem::new(codes::OUTSIDE_ROOT, name.span(), message)
+                .related(root.name.span(), "the root element");
+            return self.stop(problem);
         }
         if self.open.len() == MAX_DEPTH {
             let message = format!("elements are nested more than {MAX_DEPTH} deep");
-            return self.stop(Problem::new(codes::LIMIT, name_span, message));
+            return self.stop(Problem::new(codes::LIMIT, name.span(), message));
         }
-        if self.n_elements > MAX_ELEMENTS {
+        if self.tree.elements.len() == MAX_ELEMENTS {
             let message = format!("the document has more than {MAX_ELEMENTS} elements");
-            return self.stop(Problem::new(codes::LIMIT, name_span, message));
+            return self.stop(Problem::new(codes::LIMIT, name.span(), message));
         }
         Continue(())
     }
 
     /// Undeclared prefixes of attributes, and two attributes of one name under two prefixes.
     fn check_prefixes(&mut self, attributes: &[RawAttribute<'a>]) {
-        let mut seen: Vec<(Namespace<'a>, &RawAttribute<'a>)> = Vec::new();
+        let text = self.text;
+        let mut seen: Vec<(&str, &RawAttribute<'a>)> = Vec::new();
         for attribute in attributes {
-            if declared_prefix(attribute.name.text).is_some() {
+            if declared_prefix(attribute.name.text(text)).is_some() {
                 continue;
             }
-            let Some(prefix) = attribute.name.prefix() else {
+            let Some(prefix) = attribute.name.prefix(text) else {
                 continue;
             };
-            let start = attribute.name_start;
+            let start = attribute.name.start();
             let namespace = self.namespaces.of_prefix(prefix, start, &mut self.problems);
             let Some(namespace) = namespace else { continue };
+            let local = attribute.name.local(text);
+            // Names of namespaces last: they may be as long as the document.
             let twin = seen.iter().find(|(other, first)| {
-                other.as_str() == namespace.as_str()
-                    && first.name.local() == attribute.name.local()
-                    && first.name.text != attribute.name.text
+                first.name.local(text) == local
+                    && first.name.text(text) != attribute.name.text(text)
+                    && *other == namespace
             });
             if let Some((_, first)) = twin {
-                self.problems.push(duplicate(attribute, first));
+                self.problems.push(duplicate(text, attribute, first));
             }
             seen.push((namespace, attribute));
         }
     }
 
     fn end_tag(&mut self, raw: &str, end: usize) -> Flow {
+        if let Some(open) = self.open.last()
+            && raw["</".len()..].strip_suffix('>') == Some(self.name_of(open.index).text(self.text))
+        {
+            self.close(end);
+            return Continue(());
+        }
         let body = &raw["</".len()..raw.len() - ">".len()];
         let name = &body[..name_len(body)];
         let start = self.at + "</".len();
@@ -229,46 +328,62 @@ impl<'a> Builder<'a> {
                 let message = format!("`</{name}>` closes nothing");
                 self.stop(Problem::new(codes::MISMATCHED_END, span, message))
             }
-            Some((element, _)) if element.name.text == name => {
+            Some(open) if self.name_of(open.index).text(self.text) == name => {
                 self.close(end);
                 Continue(())
             }
-            Some((element, _)) => {
-                let problem = self.mismatch(element, name, span);
+            Some(open) => {
+                let problem = self.mismatch(self.name_of(open.index), name, span);
                 self.stop(problem)
             }
         }
     }
 
+    /// The name of an element of the tree.
+    fn name_of(&self, index: usize) -> QualifiedName {
+        self.tree.elements[index].name
+    }
+
     /// `</name>` while another element is open: if `name` is open further out, the inner one was never
     /// closed; else the end tag is misspelt.
-    fn mismatch(&self, inner: &Element<'_>, name: &str, span: Span) -> Problem {
+    fn mismatch(&self, inner: QualifiedName, name: &str, span: Span) -> Problem {
         let is_open = self
             .open
             .iter()
-            .any(|(element, _)| element.name.text == name);
-        let open = inner.name.text;
+            .any(|open| self.name_of(open.index).text(self.text) == name);
+        let open = inner.text(self.text);
         if is_open {
-            return never_closed(inner).related(span, format!("`{name}` is closed here already"));
+            return self
+                .never_closed(inner)
+                .related(span, format!("`{name}` is closed here already"));
         }
         let message = format!("`</{name}>` cannot close `{open}`");
         Problem::new(codes::MISMATCHED_END, span, message)
             .help(format!("write `</{open}>`"))
-            .related(inner.name_span(), "opened here")
+            .related(inner.span(), "opened here")
+    }
+
+    fn never_closed(&self, element: QualifiedName) -> Problem {
+        let name = element.text(self.text);
+        let message = format!("`{name}` is never closed");
+        Problem::new(codes::UNCLOSED, element.span(), message).help(format!(
+            "add `</{name}>`, or end the start tag with `/>` if it is empty"
+        ))
     }
 
     /// Ends the innermost open element at `end`.
     fn close(&mut self, end: usize) {
-        let Some((mut element, scope)) = self.open.pop() else {
+        let Some(open) = self.open.pop() else {
             return;
         };
-        self.namespaces.leave(scope);
-        element.span.end = end;
-        // A list grows by doubling, and most have one or two elements: the slack would be most of the tree.
-        element.children.shrink_to_fit();
-        match self.open.last_mut() {
-            Some((parent, _)) => parent.children.push(element),
-            None => self.root = Some(element),
+        self.namespaces.leave(open.scope);
+        let next = offset(self.tree.elements.len());
+        let element = &mut self.tree.elements[open.index];
+        element.end = offset(end);
+        element.next = next;
+        if !open.text.is_empty() {
+            element.text = offset(self.tree.texts.len());
+            self.tree.texts.push(open.text);
         }
     }
 
@@ -278,6 +393,20 @@ impl<'a> Builder<'a> {
         }
         let piece = normalise_text(raw, self.at, &mut self.problems);
         self.append(piece);
+        Continue(())
+    }
+
+    /// White space that needs no change.
+    fn indentation(&mut self, raw: &'a str) -> Flow {
+        if let Some(open) = self.open.last_mut()
+            && open.text.is_empty()
+            && open.index + 1 == self.tree.elements.len()
+        {
+            // The only text so far of an element without children so far.
+            open.text = Cow::Borrowed(raw);
+        } else {
+            self.append(Cow::Borrowed(raw));
+        }
         Continue(())
     }
 
@@ -308,7 +437,7 @@ impl<'a> Builder<'a> {
     fn cdata(&mut self, raw: &'a str) -> Flow {
         let span = Span::new(self.at, self.at + raw.len());
         let body = raw
-            .strip_prefix("<![CDATA[")
+            .strip_prefix(CDATA_START)
             .and_then(|rest| rest.strip_suffix("]]>"));
         let Some(body) = body else {
             return self.stop(unclosed(raw, self.at));
@@ -316,27 +445,28 @@ impl<'a> Builder<'a> {
         if self.open.is_empty() {
             return self.stop(outside_root(span));
         }
-        let problem = check_chars(body, self.at + "<![CDATA[".len());
+        let problem = check_chars(body, self.at + CDATA_START.len());
         self.append(normalise_cdata(body));
         self.note(problem)
     }
 
     /// Adds character data to the open element; blank pieces beside child elements are dropped.
     fn append(&mut self, piece: Cow<'a, str>) {
-        let Some((element, _)) = self.open.last_mut() else {
+        let Some(open) = self.open.last_mut() else {
             return;
         };
-        if !element.children.is_empty() && is_blank(&piece) {
+        let has_children = open.index + 1 < self.tree.elements.len();
+        if has_children && is_blank(&piece) {
             return;
         }
-        match element.text.is_empty() {
-            true => element.text = piece,
-            false => element.text.to_mut().push_str(&piece),
+        match open.text.is_empty() {
+            true => open.text = piece,
+            false => open.text.to_mut().push_str(&piece),
         }
     }
 
     fn doctype(&mut self) -> Flow {
-        let span = Span::new(self.at, self.at + "<!DOCTYPE".len());
+        let span = Span::new(self.at, self.at + DOCTYPE_START.len());
         let problem = Problem::new(codes::DOCTYPE, span, "a DOCTYPE is refused");
         self.stop(problem.help("delete it; service files need none, and it can define entities"))
     }
@@ -351,10 +481,7 @@ impl<'a> Builder<'a> {
             };
             return self.stop(problem);
         }
-        if rest
-            .get(..9)
-            .is_some_and(|start| start.eq_ignore_ascii_case("<!DOCTYPE"))
-        {
+        if is_doctype(rest) {
             return self.doctype();
         }
         if rest.starts_with("<!") || rest.starts_with("<?") {
@@ -379,8 +506,8 @@ impl<'a> Builder<'a> {
     }
 
     fn end_of_text(&mut self) -> Flow {
-        let problem = match (self.open.last(), &self.root) {
-            (Some((innermost, _)), _) => never_closed(innermost),
+        let problem = match (self.open.last(), self.tree.elements.first()) {
+            (Some(innermost), _) => self.never_closed(self.name_of(innermost.index)),
             (None, None) => {
                 let span = Span::new(self.text.len(), self.text.len());
                 Problem::new(codes::NO_ROOT, span, "the document has no element")
@@ -398,31 +525,23 @@ impl<'a> Builder<'a> {
         self.problems.sort_by_key(|problem| problem.span.start);
         // The tag or text that reached the bound may have gone beyond it.
         self.problems.truncate(MAX_PROBLEMS);
-        Tree {
-            root: self.root,
-            problems: self.problems,
-        }
+        self.tree.namespaces = self.namespaces.into_names();
+        self.tree.problems = self.problems;
+        self.tree
     }
 }
 
-fn kept_attributes<'a>(raw: &mut Vec<RawAttribute<'a>>) -> Vec<Attribute<'a>> {
-    let is_kept = |attribute: &RawAttribute<'_>| declared_prefix(attribute.name.text).is_none();
-    let mut kept = Vec::with_capacity(raw.iter().filter(|&attribute| is_kept(attribute)).count());
-    kept.extend(raw.drain(..).filter(is_kept).map(|attribute| Attribute {
-        name: attribute.name,
-        value: attribute.value,
-        name_start: attribute.name_start,
-        value_span: attribute.value_span,
-    }));
-    kept
+/// Whether it is white space without a line end to mend.
+fn is_indentation(raw: &str) -> bool {
+    raw.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\t'))
 }
 
-fn never_closed(element: &Element<'_>) -> Problem {
-    let name = element.name.text;
-    let message = format!("`{name}` is never closed");
-    Problem::new(codes::UNCLOSED, element.name_span(), message).help(format!(
-        "add `</{name}>`, or end the start tag with `/>` if it is empty"
-    ))
+const CDATA_START: &str = "<![CDATA[";
+const DOCTYPE_START: &str = "<!DOCTYPE";
+
+fn is_doctype(rest: &str) -> bool {
+    let start = rest.get(..DOCTYPE_START.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(DOCTYPE_START))
 }
 
 fn outside_root(span: Span) -> Problem {

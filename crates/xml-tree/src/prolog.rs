@@ -2,9 +2,10 @@
 
 use diagnostics::Span;
 
-use crate::chars::{check_chars, check_name, is_space, name_len};
+use crate::chars::{check_chars, check_name, is_space, is_typographic_quote, name_len};
 use crate::codes;
 use crate::problem::Problem;
+use crate::tag::not_typographic;
 
 /// Checks a whole comment, `<!--` and `-->` included, at `offset`.
 pub(crate) fn check_comment(raw: &str, offset: usize) -> Option<Problem> {
@@ -106,12 +107,12 @@ fn check_declaration(body: &str, offset: usize) -> Option<Problem> {
 fn malformed_declaration(body: &str, offset: usize, rest: &str) -> Problem {
     let at = offset + body.len() - rest.trim_start().len();
     let span = Span::new(at, offset + body.len());
-    Problem::new(
-        codes::DECLARATION,
-        span,
-        "the XML declaration is malformed here",
-    )
-    .help("write `<?xml version=\"1.0\" encoding=\"utf-8\"?>`")
+    let message = "the XML declaration is malformed here";
+    let problem = Problem::new(codes::DECLARATION, span, message);
+    match rest.chars().find(|c| is_typographic_quote(*c)) {
+        Some(quote) => problem.help(not_typographic(quote)),
+        None => problem.help("write `<?xml version=\"1.0\" encoding=\"utf-8\"?>`"),
+    }
 }
 
 /// The value of ` name="value"` at the start of `text`, and what comes after it.

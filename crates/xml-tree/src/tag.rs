@@ -1,13 +1,13 @@
 //! One start tag: its name and its raw attributes, each with its place.
 //!
-//! Works on the text between `<` and `>` that the tokenizer cut out, and checks in it what the tokenizer
-//! lets through. Namespaces are not its business.
+//! Works on the text between `<` and `>` of a tag that [`crate::plain`] has left, and says what is wrong
+//! with it. Namespaces are not its business.
 
 use std::borrow::Cow;
 
 use diagnostics::Span;
 
-use crate::chars::{check_name, is_space, name_len};
+use crate::chars::{check_name, is_space, is_typographic_quote, name_len};
 use crate::codes;
 use crate::limits::MAX_ATTRIBUTES;
 use crate::problem::Problem;
@@ -17,8 +17,7 @@ use crate::value::normalise_value;
 /// An attribute as it stands in the tag, namespace declarations included.
 #[derive(Debug)]
 pub(crate) struct RawAttribute<'a> {
-    pub(crate) name: QualifiedName<'a>,
-    pub(crate) name_start: usize,
+    pub(crate) name: QualifiedName,
     pub(crate) value: Cow<'a, str>,
     pub(crate) value_span: Span,
 }
@@ -26,7 +25,7 @@ pub(crate) struct RawAttribute<'a> {
 impl RawAttribute<'_> {
     /// From the name to after the closing quote.
     pub(crate) fn span(&self) -> Span {
-        Span::new(self.name_start, self.value_span.end + 1)
+        Span::new(self.name.start(), self.value_span.end + 1)
     }
 }
 
@@ -41,7 +40,7 @@ pub(crate) fn read_start_tag<'a>(
     span: Span,
     attributes: &mut Vec<RawAttribute<'a>>,
     problems: &mut Vec<Problem>,
-) -> Result<QualifiedName<'a>, Unreadable> {
+) -> Result<QualifiedName, Unreadable> {
     attributes.clear();
     let mut tag = TagReader {
         text,
@@ -52,31 +51,31 @@ pub(crate) fn read_start_tag<'a>(
     let name = tag.read_name("element")?;
     while let Some(attribute) = tag.next_attribute()? {
         if attributes.len() == MAX_ATTRIBUTES {
-            let message = format!("`{}` has more than {MAX_ATTRIBUTES} attributes", name.text);
+            let name = name.text(text);
+            let message = format!("`{name}` has more than {MAX_ATTRIBUTES} attributes");
             return Err(tag.fail(Problem::new(codes::LIMIT, attribute.span(), message)));
         }
         if let Some(first) = attributes
             .iter()
-            .find(|other| other.name.text == attribute.name.text)
+            .find(|other| other.name.text(text) == attribute.name.text(text))
         {
-            tag.problems.push(duplicate(&attribute, first));
+            tag.problems.push(duplicate(text, &attribute, first));
         }
         attributes.push(attribute);
     }
     Ok(name)
 }
 
-pub(crate) fn duplicate(attribute: &RawAttribute<'_>, first: &RawAttribute<'_>) -> Problem {
-    let name_span = |attribute: &RawAttribute<'_>| {
-        Span::new(
-            attribute.name_start,
-            attribute.name_start + attribute.name.text.len(),
-        )
-    };
-    let message = format!("the attribute `{}` stands here twice", attribute.name.text);
-    Problem::new(codes::DUPLICATE_ATTRIBUTE, name_span(attribute), message)
+pub(crate) fn duplicate(
+    text: &str,
+    attribute: &RawAttribute<'_>,
+    first: &RawAttribute<'_>,
+) -> Problem {
+    let name = attribute.name.text(text);
+    let message = format!("the attribute `{name}` stands here twice");
+    Problem::new(codes::DUPLICATE_ATTRIBUTE, attribute.name.span(), message)
         .help("delete one of the two")
-        .related(name_span(first), "first one here")
+        .related(first.name.span(), "first one here")
 }
 
 struct TagReader<'a, 'p> {
@@ -113,7 +112,7 @@ impl<'a> TagReader<'a, '_> {
         Span::new(self.at, self.at + len)
     }
 
-    fn read_name(&mut self, of: &str) -> Result<QualifiedName<'a>, Unreadable> {
+    fn read_name(&mut self, of: &str) -> Result<QualifiedName, Unreadable> {
         let name = &self.rest()[..name_len(self.rest())];
         if name.is_empty() {
             let problem = self.no_name(of);
@@ -122,8 +121,9 @@ impl<'a> TagReader<'a, '_> {
         if let Some(problem) = check_name(name, self.at) {
             return Err(self.fail(problem));
         }
+        let start = self.at;
         self.at += name.len();
-        Ok(QualifiedName::new(name))
+        Ok(QualifiedName::new(start, name.len(), name.find(':')))
     }
 
     fn no_name(&self, of: &str) -> Problem {
@@ -148,37 +148,32 @@ impl<'a> TagReader<'a, '_> {
         if self.at == self.end {
             return Ok(None);
         }
-        let name_start = self.at;
         let name = self.read_name("attribute")?;
         if !has_space {
-            let span = Span::new(name_start, self.at);
             let problem = Problem::new(
                 codes::TAG,
-                span,
+                name.span(),
                 "white space is missing before this attribute",
             );
             self.problems.push(problem);
         }
         self.skip_space();
         if self.peek() != Some(b'=') {
-            let name = name.text;
-            let span = Span::new(name_start, name_start + name.len());
+            let span = name.span();
+            let name = name.text(self.text);
             let message = format!("the attribute `{name}` has no value");
             let help = format!("write `{name}=\"…\"`");
             return Err(self.fail(Problem::new(codes::TAG, span, message).help(help)));
         }
         self.at += 1;
         self.skip_space();
-        self.read_value(name, name_start).map(Some)
+        self.read_value(name).map(Some)
     }
 
-    fn read_value(
-        &mut self,
-        name: QualifiedName<'a>,
-        name_start: usize,
-    ) -> Result<RawAttribute<'a>, Unreadable> {
+    fn read_value(&mut self, name: QualifiedName) -> Result<RawAttribute<'a>, Unreadable> {
+        let name_text = name.text(self.text);
         let Some(quote @ (b'"' | b'\'')) = self.peek() else {
-            let problem = self.no_quote(name.text);
+            let problem = self.no_quote(name_text);
             return Err(self.fail(problem));
         };
         let start = self.at + 1;
@@ -187,11 +182,11 @@ impl<'a> TagReader<'a, '_> {
             .bytes()
             .position(|byte| byte == quote || byte == b'<')
         else {
-            let problem = unclosed_quote(name.text, self.here());
+            let problem = unclosed_quote(name_text, self.here(), inside);
             return Err(self.fail(problem));
         };
         if inside.as_bytes()[len] == b'<' {
-            let problem = less_than(name.text, &inside[..len], self.here());
+            let problem = less_than(name_text, &inside[..len], self.here());
             return Err(self.fail(problem));
         }
         self.at = start + len + 1;
@@ -200,12 +195,11 @@ impl<'a> TagReader<'a, '_> {
         if swallowed_a_quote {
             // `name="x port="80"`: the value ran into the next attribute, as far as its opening quote.
             let quote = Span::new(start - 1, start);
-            return Err(self.fail(unclosed_quote(name.text, quote)));
+            return Err(self.fail(unclosed_quote(name_text, quote, &inside[..len])));
         }
         let value = normalise_value(&inside[..len], start, self.problems);
         Ok(RawAttribute {
             name,
-            name_start,
             value,
             value_span: Span::new(start, start + len),
         })
@@ -214,27 +208,52 @@ impl<'a> TagReader<'a, '_> {
     fn no_quote(&self, name: &str) -> Problem {
         let message = format!("the value of `{name}` does not begin with a quote");
         let problem = Problem::new(codes::QUOTE, self.here(), message);
-        match self.rest().chars().next() {
-            Some(c @ ('“' | '”' | '„' | '‘' | '’' | '«' | '»' | '″')) => problem
-                .help(format!(
-                    "`{c}` is a typographic quote, as word processors and web pages make them; \
-                 write a straight `\"` on both sides"
-                )),
-            _ => problem.help(format!("write `{name}=\"…\"`")),
+        match self
+            .rest()
+            .chars()
+            .next()
+            .filter(|c| is_typographic_quote(*c))
+        {
+            Some(quote) => problem.help(not_typographic(quote)),
+            None => problem.help(format!("write `{name}=\"…\"`")),
         }
     }
 }
 
-/// The problem of a value whose closing quote never comes; `quote` is the opening one.
-pub(crate) fn unclosed_quote(name: &str, quote: Span) -> Problem {
+/// Advice on a typographic quote around a value.
+pub(crate) fn not_typographic(quote: char) -> String {
+    format!(
+        "`{quote}` is a typographic quote, as word processors and web pages make them; write a straight `\"` on \
+         both sides"
+    )
+}
+
+/// The problem of a value whose closing quote never comes; `quote` is the opening one, and `after` what
+/// follows it.
+pub(crate) fn unclosed_quote(name: &str, quote: Span, after: &str) -> Problem {
     let message = format!("the value of `{name}` has no closing quote");
-    Problem::new(codes::QUOTE, quote, message).help("close it with the same quote it begins with")
+    let problem = Problem::new(codes::QUOTE, quote, message);
+    match closing_typographic_quote(after) {
+        Some(typographic) => problem.help(not_typographic(typographic)),
+        None => problem.help("close it with the same quote it begins with"),
+    }
+}
+
+/// A typographic quote where the value's own could have stood: before the next attribute or the tag's end.
+fn closing_typographic_quote(after: &str) -> Option<char> {
+    let value = after.split(['=', '<', '>', '\n']).next()?;
+    let (at, quote) = value
+        .char_indices()
+        .find(|(_, c)| is_typographic_quote(*c))?;
+    let next = after[at + quote.len_utf8()..].chars().next();
+    let ends = next.is_none_or(|c| c.is_ascii_whitespace() || matches!(c, '/' | '>'));
+    ends.then_some(quote)
 }
 
 /// A `<` after `before` in a value. Where a tag seems to end in between, the quote is what is missing.
 fn less_than(name: &str, before: &str, quote: Span) -> Problem {
     if before.contains('>') || before.contains('\n') {
-        return unclosed_quote(name, quote);
+        return unclosed_quote(name, quote, before);
     }
     let at = quote.end + before.len();
     let message = format!("a `<` stands in the value of `{name}`");

@@ -140,7 +140,7 @@ fn any_byte(text: &str, is_it: impl Fn(u8) -> bool) -> bool {
 
 /// Whether a byte can begin something that needs a look: a reference, white space, a control character,
 /// or (0xEF) one of the two non-characters.
-fn is_special(byte: u8) -> bool {
+pub(crate) fn is_special(byte: u8) -> bool {
     byte < b' ' || byte == b'&' || byte == 0xef
 }
 

@@ -40,7 +40,7 @@ fn place(text: &str, span: Span) -> String {
     )
 }
 
-fn dump_element(text: &str, element: &Element<'_>, depth: usize, out: &mut String) {
+fn dump_element(text: &str, element: Element<'_>, depth: usize, out: &mut String) {
     let indent = "  ".repeat(depth);
     let name = place(text, element.name_span());
     let namespace = element.namespace().unwrap_or("none");
@@ -271,4 +271,21 @@ fn a_long_namespace_is_held_once() {
             child.namespace().map(str::as_ptr) == root.namespace().map(str::as_ptr)
         })
     );
+}
+
+#[test]
+fn namespaces_are_one_by_their_names_whatever_declares_them() {
+    let text = "<a xmlns=\"u\" xmlns:p=\"u\" xmlns:q=\"v\"><b/><p:b/><b xmlns=\"&#117;\"/><q:c/><c xmlns=\"\"/>\
+                <xml:c/></a>";
+    let tree = parse(text);
+    assert!(tree.problems().is_empty());
+    let root = tree.root().expect("a root");
+    assert_eq!(root.elements().count(), 6);
+    for child in root.elements() {
+        assert_eq!(child.is_in_namespace_of(root), child.name() == "b");
+        assert_eq!(
+            child.is_in_namespace_of(root),
+            child.namespace() == root.namespace()
+        );
+    }
 }

@@ -5,7 +5,9 @@
 mod commands;
 mod crashes;
 mod failures;
+mod ledger;
 mod lifetimes;
+mod memory;
 mod operators;
 mod packages;
 mod peers;

@@ -47,7 +47,8 @@ impl Fixture {
         start(&command, &self.paths, &[], "", &self.log)
     }
 
-    /// Runs a command line to its end; returns how it ended and what the log has then.
+    /// Runs a command line to its end; returns how it ended, and what the log has once the lines of
+    /// `expected` are in it: the two streams of a program are read apart.
     async fn run(
         &self,
         line: &str,
@@ -59,7 +60,7 @@ impl Fixture {
         loop {
             // The last lines may still be on their way through the pipe.
             let text = fs::read_to_string(&file).unwrap();
-            if text.contains(expected) {
+            if expected.lines().all(|line| text.contains(line)) {
                 return (exit, text);
             }
             tokio::task::yield_now().await;
@@ -85,7 +86,7 @@ async fn a_program_sees_what_was_planned_and_little_else() {
     let (exit, log) = local(it.run(
         r"show.sh %greeting% data\list.txt C:\other",
         &environment,
-        "out: end",
+        "err: oops\nout: end",
     ))
     .await;
     assert_eq!(exit, Exit::Code(0));

@@ -40,6 +40,7 @@ fn service() -> Service {
             protocol: Protocol::Tcp,
             ports: InternalPorts::Any,
         }],
+        instance_input_endpoints: Vec::new(),
         execution_context: ExecutionContext::Limited,
         environment: vec![
             variable(
@@ -183,6 +184,26 @@ fn an_internal_endpoint_has_the_first_port_of_its_ranges_that_no_other_has() {
         Echo/In at [127.0.0.1:1234, [::1]:1234]
         Echo_IN_0 (0, 0) In 127.17.5.1:20000, Peer 127.17.5.1:20000, More 127.17.5.1:20000
     "#]],
+    );
+}
+
+#[test]
+fn an_instance_input_endpoint_is_the_same_local_port_of_every_instance() {
+    check(
+        |service, options| {
+            options.instances.insert("Echo".into(), 2);
+            let role = &mut service.definition.roles[0];
+            role.instance_input_endpoints = vec![schema::InstanceInputEndpoint {
+                name: "Direct".into(),
+                protocol: Protocol::Tcp,
+                local_port: CHOSEN_PORT_FIRST + 1,
+            }];
+        },
+        &expect![[r#"
+            Echo/In at [127.0.0.1:1234, [::1]:1234]
+            Echo_IN_0 (0, 0) In 127.17.5.1:20000, Peer 127.17.5.1:20002, Direct 127.17.5.1:20001
+            Echo_IN_1 (1, 1) In 127.17.5.3:20000, Peer 127.17.5.3:20002, Direct 127.17.5.3:20001
+        "#]],
     );
 }
 

@@ -3,6 +3,9 @@
 //! Source: `ServiceDefinitionSchema` of the Azure SDK 2.4, and the WorkerRole schema page of 10 November
 //! 2011 where the schema is silent. Later attributes are those of the documentation up to 2015-04.2.6.
 
+pub(crate) mod imports;
+mod traffic_rules;
+
 use diagnostics::Severity;
 
 use super::fate::{Fate, GROUP, WITH_ELEMENT, never, not_yet};
@@ -52,7 +55,7 @@ pub(crate) static SERVICE_DEFINITION: ElementSpec = ElementSpec {
         any_number(&WEB_ROLE),
         any_number(&VM_ROLE),
         // The schema has one; samples of the documentation repeat it.
-        any_number(&NETWORK_TRAFFIC_RULES),
+        any_number(&traffic_rules::NETWORK_TRAFFIC_RULES),
     ],
     ..ElementSpec::new("ServiceDefinition", GROUP)
 };
@@ -136,7 +139,7 @@ static WORKER_ROLE: ElementSpec = ElementSpec {
         at_most_one(&CERTIFICATES),
         at_most_one(&CONFIGURATION_SETTINGS),
         at_most_one(&ENDPOINTS),
-        at_most_one(&IMPORTS),
+        at_most_one(&imports::IMPORTS),
         at_most_one(&LOCAL_RESOURCES),
         at_most_one(&LOCAL_STORAGE),
         at_most_one(&RUNTIME),
@@ -166,7 +169,7 @@ static WEB_ROLE: ElementSpec = ElementSpec {
         at_most_one(&CERTIFICATES),
         at_most_one(&CONFIGURATION_SETTINGS),
         at_most_one(&ENDPOINTS),
-        at_most_one(&IMPORTS),
+        at_most_one(&imports::IMPORTS),
         at_most_one(&LOCAL_RESOURCES),
         at_most_one(&LOCAL_STORAGE),
         at_most_one(&RUNTIME),
@@ -342,7 +345,7 @@ static INPUT_ENDPOINT: ElementSpec = ElementSpec {
             Name,
             not_yet(
                 CERTIFICATES_LATER,
-                "an endpoint of `http` or `tcp` needs none",
+                "let the program end TLS with a certificate that it brings: connections are passed on as they are",
             )
             .fate(),
         ),
@@ -392,26 +395,15 @@ static INPUT_ENDPOINT: ElementSpec = ElementSpec {
     )
 };
 
-const INPUT_PROTOCOLS: &[(&str, Fate)] = &[
-    (
-        "https",
-        not_yet(
-            "an `https` endpoint wants its certificate placed",
-            "use `tcp` and let the program bring its certificate, or end TLS before approot",
-        )
-        .says(Severity::Error, codes::PROTOCOL)
-        .fate(),
-    ),
-    (
-        "udp",
-        not_yet(
-            "datagrams to an input endpoint are not carried",
-            "use `tcp` or `http`",
-        )
-        .says(Severity::Error, codes::PROTOCOL)
-        .fate(),
-    ),
-];
+const INPUT_PROTOCOLS: &[(&str, Fate)] = &[(
+    "udp",
+    not_yet(
+        "datagrams to an input endpoint are not carried",
+        "use `tcp` or `http`",
+    )
+    .says(Severity::Error, codes::PROTOCOL)
+    .fate(),
+)];
 
 const INSTANCE_PORT: Fate =
     Fate::Honoured("by the plan, which gives it to the endpoint of each instance");
@@ -484,10 +476,10 @@ static INSTANCE_INPUT_ENDPOINT: ElementSpec = ElementSpec {
     ..ElementSpec::new(
         "InstanceInputEndpoint",
         not_yet(
-            "no public port of a single instance is opened",
+            "instances may listen on its local port, and no public port leads there",
             "use an `InputEndpoint`, or one role an instance",
         )
-        .stops()
+        .warns()
         .fate(),
     )
 };
@@ -496,141 +488,6 @@ static ALLOCATE_PUBLIC_PORT_FROM: ElementSpec = ElementSpec {
     children: &[exactly_one(&FIXED_PORT_RANGE)],
     ..ElementSpec::new("AllocatePublicPortFrom", GROUP)
 };
-
-static NETWORK_TRAFFIC_RULES: ElementSpec = ElementSpec {
-    children: &[any_number(&ONLY_ALLOW_TRAFFIC_TO)],
-    ..ElementSpec::new("NetworkTrafficRules", GROUP)
-};
-
-static ONLY_ALLOW_TRAFFIC_TO: ElementSpec = ElementSpec {
-    // Of the last two the schema wants exactly one, which is a rule: samples have both.
-    children: &[
-        exactly_one(&DESTINATIONS),
-        at_most_one(&ALLOW_ALL_TRAFFIC),
-        at_most_one(&WHEN_SOURCE),
-    ],
-    ..ElementSpec::new(
-        "OnlyAllowTrafficTo",
-        not_yet(
-            "every role reaches every internal endpoint",
-            "let the program check who connects",
-        )
-        .warns()
-        .fate(),
-    )
-};
-
-static DESTINATIONS: ElementSpec = ElementSpec {
-    children: &[at_least_one(&ROLE_ENDPOINT)],
-    ..ElementSpec::new("Destinations", GROUP)
-};
-
-static ROLE_ENDPOINT: ElementSpec = ElementSpec {
-    attributes: &[
-        required("roleName", Name, WITH_ELEMENT),
-        required("endpointName", Name, WITH_ELEMENT),
-    ],
-    ..ElementSpec::new("RoleEndpoint", GROUP)
-};
-
-static ALLOW_ALL_TRAFFIC: ElementSpec = ElementSpec::new("AllowAllTraffic", GROUP);
-
-static WHEN_SOURCE: ElementSpec = ElementSpec {
-    attributes: &[required("matches", OneOf(&["AnyRule"]), WITH_ELEMENT)],
-    children: &[any_number(&FROM_ROLE)],
-    ..ElementSpec::new("WhenSource", GROUP)
-};
-
-static FROM_ROLE: ElementSpec = ElementSpec {
-    attributes: &[required("roleName", Name, WITH_ELEMENT)],
-    ..ElementSpec::new("FromRole", GROUP)
-};
-
-static IMPORTS: ElementSpec = ElementSpec {
-    children: &[any_number(&IMPORT)],
-    ..ElementSpec::new("Imports", GROUP)
-};
-
-static IMPORT: ElementSpec = ElementSpec {
-    attributes: &[required("moduleName", Name, IMPORTED)],
-    ..ElementSpec::new("Import", IMPORTED)
-};
-
-const IMPORTED: Fate = Fate::ByValue("moduleName", MODULES, &UNKNOWN_MODULE);
-
-/// The modules of the platform's tools and what takes their place here.
-const MODULES: &[(&str, Fate)] = &[
-    (
-        "RemoteAccess",
-        never(
-            "remote desktop is a service of Windows",
-            "log in to the machine itself, with ssh for instance",
-        )
-        .reports()
-        .fate(),
-    ),
-    (
-        "RemoteForwarder",
-        never(
-            "remote desktop is a service of Windows",
-            "log in to the machine itself, with ssh for instance",
-        )
-        .reports()
-        .fate(),
-    ),
-    (
-        "Diagnostics",
-        never(
-            "the diagnostics agent is a program of the platform",
-            "read `approot logs`: what tasks and programs print is kept; the plugin's settings stay readable",
-        )
-        .reports()
-        .fate(),
-    ),
-    (
-        "Connect",
-        never(
-            "Windows Azure Connect was withdrawn",
-            "join the machine to the network by other means",
-        )
-        .reports()
-        .fate(),
-    ),
-    (
-        "Caching",
-        never(
-            "the caching service is a program of the platform",
-            "run a cache as a role of its own or beside approot",
-        )
-        .reports()
-        .fate(),
-    ),
-    (
-        "WebDeploy",
-        never(
-            "Web Deploy is a service of Windows",
-            "package and run the service again",
-        )
-        .reports()
-        .fate(),
-    ),
-    (
-        "RemoteDebugger",
-        never(
-            "the remote debugger is a program of Visual Studio",
-            "attach a debugger to the role's process on the machine",
-        )
-        .reports()
-        .fate(),
-    ),
-];
-
-/// Its name is a finding of a rule.
-const UNKNOWN_MODULE: Fate = never(
-    "no module of this name is known",
-    "put what it added into the role itself",
-)
-.fate();
 
 static LOCAL_RESOURCES: ElementSpec = ElementSpec {
     children: &[any_number(&LOCAL_STORAGE)],

@@ -6,7 +6,6 @@
 use diagnostics::{Code, Severity};
 use xml_tree::{Attribute, Element};
 
-use super::node::find_attribute;
 use crate::codes;
 
 /// What becomes of an element or an attribute.
@@ -95,14 +94,11 @@ impl Refusal {
 impl Fate {
     /// The fate of this element or of one of its attributes, no longer [`Fate::ByValue`], and the attribute
     /// whose value decided it.
-    pub(crate) fn of<'f, 'e>(
-        &'f self,
-        element: &'e Element<'_>,
-    ) -> (&'f Fate, Option<&'e Attribute<'e>>) {
+    pub(crate) fn of<'f, 'e>(&'f self, element: Element<'e>) -> (&'f Fate, Option<Attribute<'e>>) {
         let Fate::ByValue(name, cases, otherwise) = self else {
             return (self, None);
         };
-        let Some(attribute) = find_attribute(element, name) else {
+        let Some(attribute) = element.find_attribute(name) else {
             return (otherwise, None);
         };
         let case = cases.iter().find(|(value, _)| *value == attribute.value());

@@ -13,12 +13,12 @@ use crate::spanned::Spanned;
 /// An element and what the grammar says of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node<'t> {
-    element: &'t Element<'t>,
+    element: Element<'t>,
     spec: &'static ElementSpec,
 }
 
 impl<'t> Node<'t> {
-    pub(crate) fn new(element: &'t Element<'t>, spec: &'static ElementSpec) -> Node<'t> {
+    pub(crate) fn new(element: Element<'t>, spec: &'static ElementSpec) -> Node<'t> {
         Node { element, spec }
     }
 
@@ -65,7 +65,7 @@ impl<'t> Node<'t> {
 
     /// The children that the grammar knows, of every name, in the order of the file.
     pub(crate) fn all_children(self) -> impl Iterator<Item = Node<'t>> {
-        let known = move |element: &'t Element<'t>| {
+        let known = move |element: Element<'t>| {
             let child = self.spec.child(element.name())?;
             Some(Node::new(element, child.element))
         };
@@ -74,7 +74,7 @@ impl<'t> Node<'t> {
 
     /// Whether the attribute stands there, valid or not.
     pub(crate) fn has(self, name: &str) -> bool {
-        find_attribute(self.element, name).is_some()
+        self.element.find_attribute(name).is_some()
     }
 
     /// An attribute's valid value, or its default.
@@ -87,7 +87,7 @@ impl<'t> Node<'t> {
             .spec
             .attribute(name)
             .expect("lowering reads what the grammar has");
-        match find_attribute(self.element, name) {
+        match self.element.find_attribute(name) {
             Some(attribute) => {
                 let is_valid = spec.lexical.check(attribute.value()).is_ok();
                 is_valid.then(|| Spanned::new(attribute.value(), attribute.value_span()))
@@ -140,15 +140,4 @@ impl<'t> Node<'t> {
                 .map(|(_, meaning)| *meaning)
         })
     }
-}
-
-/// The attribute of this name without prefix.
-pub(super) fn find_attribute<'t>(
-    element: &'t Element<'t>,
-    name: &str,
-) -> Option<&'t xml_tree::Attribute<'t>> {
-    let is_it = |attribute: &&xml_tree::Attribute<'t>| {
-        attribute.prefix().is_none() && attribute.name() == name
-    };
-    element.attributes().iter().find(is_it)
 }

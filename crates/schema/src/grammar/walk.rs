@@ -1,14 +1,14 @@
 //! The walk: any element against its table, every difference a finding.
 //!
 //! An element that is unknown or opaque has one finding at most, and nothing inside it is looked at. What
-//! has no effect is said where the tables say so, once for an element and all inside it. The walk recurses
+//! has no effect is said where the tables say so, once for an element and all inside it; if it is no error,
+//! once for all places of one kind, of which the ledger has every one. The walk recurses
 //! no deeper than the tree is, which the reader bounds.
 
-use diagnostics::{FileId, Finding, Label, Span};
+use diagnostics::{FileId, Finding, Label, Severity, Span};
 use xml_tree::{Attribute, Element};
 
 use super::fate::Fate;
-use super::node::find_attribute;
 use super::{AttributeSpec, ElementSpec, Presence};
 use crate::codes;
 use crate::findings::{Findings, quotable};
@@ -25,7 +25,7 @@ pub(crate) struct Document {
 pub(crate) fn check_root(
     document: &Document,
     file: FileId,
-    root: &Element<'_>,
+    root: Element<'_>,
     findings: &mut Findings,
 ) -> bool {
     let expected = document.root.name;
@@ -51,22 +51,49 @@ pub(crate) fn check_root(
     // What is below is compared with the root: a wrong namespace is one finding, not one an element.
     let mut walk = Walk {
         file,
-        namespace: root.namespace(),
+        root,
+        said_once: Vec::new(),
         findings,
     };
     walk.element(document.root, root, false);
+    let said_once = walk.said_once;
+    findings.extend(said_once.into_iter().map(Repeated::finding));
     true
 }
 
 struct Walk<'w> {
     file: FileId,
-    namespace: Option<&'w str>,
+    root: Element<'w>,
+    /// Refusals that were met already; the tables have a few dozen.
+    said_once: Vec<Repeated>,
     findings: &'w mut Findings,
+}
+
+/// What is said of the first of several places.
+struct Repeated {
+    why: &'static str,
+    first: Finding,
+    n_more: usize,
+}
+
+impl Repeated {
+    fn finding(self) -> Finding {
+        match self.n_more {
+            0 => self.first,
+            1 => self
+                .first
+                .help("the same holds for 1 more place, see `approot ledger`"),
+            n => {
+                let help = format!("the same holds for {n} more places, see `approot ledger`");
+                self.first.help(help)
+            }
+        }
+    }
 }
 
 impl Walk<'_> {
     /// `is_refused`: what it stands in has no effect, so neither has it.
-    fn element(&mut self, spec: &'static ElementSpec, element: &Element<'_>, is_refused: bool) {
+    fn element(&mut self, spec: &'static ElementSpec, element: Element<'_>, is_refused: bool) {
         if spec.is_opaque {
             return;
         }
@@ -91,11 +118,20 @@ impl Walk<'_> {
     }
 
     /// Whether what is called `name` is refused, which is said where the tables say so.
-    fn is_refused(&mut self, fate: &Fate, element: &Element<'_>, name: &str, at: Span) -> bool {
+    fn is_refused(
+        &mut self,
+        fate: &'static Fate,
+        element: Element<'_>,
+        name: &str,
+        at: Span,
+    ) -> bool {
         let (Fate::Refused(refusal), decided_by) = fate.of(element) else {
             return false;
         };
-        if let Some((severity, code)) = refusal.finding {
+        let same = |said: &&mut Repeated| said.why == refusal.why;
+        if let Some(said) = self.said_once.iter_mut().find(same) {
+            said.n_more += 1;
+        } else if let Some((severity, code)) = refusal.finding {
             let (subject, span) = match decided_by {
                 Some(value) => (
                     format!("{}=\"{}\"", value.name(), value.value()),
@@ -111,7 +147,15 @@ impl Walk<'_> {
             let message = format!("`{subject}` {verb}: {}", refusal.why);
             let label = Label::new(self.file, span);
             let finding = Finding::new(severity, code, message, label);
-            self.findings.push(finding.help(refusal.instead));
+            let finding = finding.help(refusal.instead);
+            match severity {
+                Severity::Error => self.findings.push(finding),
+                Severity::Warning | Severity::Report => self.said_once.push(Repeated {
+                    why: refusal.why,
+                    first: finding,
+                    n_more: 0,
+                }),
+            }
         }
         true
     }
@@ -119,8 +163,8 @@ impl Walk<'_> {
     fn attribute(
         &mut self,
         spec: &ElementSpec,
-        element: &Element<'_>,
-        attribute: &Attribute<'_>,
+        element: Element<'_>,
+        attribute: Attribute<'_>,
         is_refused: bool,
     ) {
         let name = attribute.name();
@@ -139,7 +183,7 @@ impl Walk<'_> {
             }
             None => {
                 let candidates = spec.attributes.iter().map(|attribute| attribute.name);
-                let present = |name: &&str| find_attribute(element, name).is_none();
+                let present = |name: &&str| element.find_attribute(name).is_none();
                 let help = self.advice(spec, name, candidates.filter(present));
                 let shown = match attribute.prefix() {
                     Some(prefix) => format!("{prefix}:{name}"),
@@ -153,7 +197,7 @@ impl Walk<'_> {
         }
     }
 
-    fn value(&mut self, spec: &AttributeSpec, attribute: &Attribute<'_>) -> bool {
+    fn value(&mut self, spec: &AttributeSpec, attribute: Attribute<'_>) -> bool {
         let checked = spec.lexical.check(attribute.value());
         let is_valid = checked.is_ok();
         if let Err(fault) = checked {
@@ -165,8 +209,8 @@ impl Walk<'_> {
         is_valid
     }
 
-    fn missing_attribute(&mut self, spec: &AttributeSpec, element: &Element<'_>) {
-        let is_missing = find_attribute(element, spec.name).is_none();
+    fn missing_attribute(&mut self, spec: &AttributeSpec, element: Element<'_>) {
+        let is_missing = element.find_attribute(spec.name).is_none();
         if is_missing && matches!(spec.presence, Presence::Required) {
             let message = format!("`{}` has no `{}`", element.name(), spec.name);
             let span = element.name_span();
@@ -179,13 +223,13 @@ impl Walk<'_> {
     fn child(
         &mut self,
         spec: &ElementSpec,
-        parent: &Element<'_>,
-        child: &Element<'_>,
+        parent: Element<'_>,
+        child: Element<'_>,
         is_refused: bool,
     ) {
         let name = child.name();
         let span = child.name_span();
-        if child.namespace() != self.namespace {
+        if !child.is_in_namespace_of(self.root) {
             let namespace = quotable(child.namespace().unwrap_or_default());
             let message =
                 format!("`{name}` is in the namespace `{namespace}`, not in that of its file");
@@ -216,7 +260,7 @@ impl Walk<'_> {
         advice.or_else(|| did_you_mean(name, candidates))
     }
 
-    fn cardinality(&mut self, spec: &ElementSpec, element: &Element<'_>) {
+    fn cardinality(&mut self, spec: &ElementSpec, element: Element<'_>) {
         for child in spec.children {
             let name = child.element.name;
             let mut found = element.elements().filter(|element| element.name() == name);
@@ -245,7 +289,7 @@ impl Walk<'_> {
 /// Whether any XML document may have it, as a hint to others: `xsi:schemaLocation`, `xml:lang` and the like.
 ///
 /// The prefix is taken for its namespace, as everyone writes it; a wrong guess costs one warning.
-pub(crate) fn is_of_any_document(attribute: &Attribute<'_>) -> bool {
+pub(crate) fn is_of_any_document(attribute: Attribute<'_>) -> bool {
     matches!(attribute.prefix(), Some("xsi" | "xml"))
 }
 

@@ -1,7 +1,8 @@
 //! A command line can be cut into words: quotes are closed, no shell operator stands outside of them.
 
-use diagnostics::{Finding, Span};
+use diagnostics::Finding;
 
+use super::part;
 use crate::codes;
 use crate::command_line::{CommandLine, CommandLineError};
 use crate::csdef::{Role, ServiceDefinition};
@@ -23,7 +24,7 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
             ),
         };
         let message = format!("this command line cannot be run: {error}");
-        let span = at.map_or(line.span, |at| character(line, at));
+        let span = at.map_or(line.span, |at| part(line, at, at + 1));
         let finding = Finding::error(codes::COMMAND_LINE, definition.file, span, message);
         findings.push(finding.help(help));
     }
@@ -37,13 +38,4 @@ fn of_role<'t>(role: &Role<'t>) -> Vec<Spanned<&'t str>> {
         .iter()
         .filter_map(|task| task.command_line);
     programs.chain(tasks).collect()
-}
-
-/// The place of one character of the line; all of the line where references make offsets differ.
-fn character(line: Spanned<&str>, at: usize) -> Span {
-    if line.span.end - line.span.start == line.value.len() {
-        Span::new(line.span.start + at, line.span.start + at + 1)
-    } else {
-        line.span
-    }
 }

@@ -31,7 +31,7 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
                 let message = format!(
                     "the entry point of role {name} is a .NET assembly, which approot does not load"
                 );
-                error(codes::NET_ENTRY_POINT, *net, message, ADVICE);
+                error(codes::NET_ENTRY_POINT, net.span, message, ADVICE);
             }
             (n_programs, net) => {
                 let message = format!(

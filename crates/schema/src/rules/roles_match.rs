@@ -35,11 +35,13 @@ pub(super) fn check(
         findings.push(finding);
     }
     for name in configured().filter(|name| !defined_names.contains(name.value)) {
-        let message = format!("the definition has no role `{}`", name.value);
-        let code = codes::ROLE_NOT_DEFINED;
-        let finding = Finding::error(code, configuration.file, name.span, message);
-        let help = did_you_mean(name.value, defined());
-        let help = help.unwrap_or_else(|| "delete it, or correct its name".to_owned());
-        findings.push(finding.help(help));
+        findings.push_error(|| {
+            let message = format!("the definition has no role `{}`", name.value);
+            let missing = defined().filter(|name| !configured_names.contains(name));
+            let help = did_you_mean(name.value, missing);
+            let help = help.unwrap_or_else(|| "delete it, or correct its name".to_owned());
+            let (code, file) = (codes::ROLE_NOT_DEFINED, configuration.file);
+            Finding::error(code, file, name.span, message).help(help)
+        });
     }
 }

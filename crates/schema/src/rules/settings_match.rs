@@ -1,36 +1,28 @@
 //! Declared settings have values, and values belong to declared settings.
 //!
-//! What a plugin imports it declares itself: `Import/@moduleName="Diagnostics"` makes every setting legal
-//! whose name begins with `Microsoft.WindowsAzure.Plugins.Diagnostics.`.
+//! A value that a role lacks which approot does not run is not missed; what the configuration says of such
+//! a role must be true all the same.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use diagnostics::Finding;
 
-use super::shown;
+use super::imported::{self, Imported};
+use super::{configured_roles, shown};
 use crate::codes;
 use crate::cscfg::{self, ServiceConfiguration};
-use crate::csdef::{Role, ServiceDefinition};
+use crate::csdef::{Role, RoleKind, ServiceDefinition};
 use crate::findings::Findings;
-use crate::spanned::Spanned;
 use crate::suggest::did_you_mean;
-
-const PLUGINS: &str = "Microsoft.WindowsAzure.Plugins.";
 
 pub(super) fn check(
     definition: &ServiceDefinition<'_>,
     configuration: &ServiceConfiguration<'_>,
     findings: &mut Findings,
 ) {
-    // From the back, so that the first of two roles of one name is the one that stays.
-    let configured: HashMap<_, _> = configuration
-        .roles
-        .iter()
-        .rev()
-        .filter_map(|role| role.name.map(|name| (name.value, role)))
-        .collect();
-    for role in definition.worker_roles() {
-        if let Some(configured) = role.name.and_then(|name| configured.get(name.value)) {
+    for (role, configured) in configured_roles(definition, configuration) {
+        // Of a virtual machine role only the name is read.
+        if role.kind != RoleKind::VirtualMachine {
             check_role(definition, role, configuration, configured, findings);
         }
     }
@@ -55,58 +47,51 @@ fn check_role(
         return;
     }
     let valued: HashSet<_> = names().map(|name| name.value).collect();
-    let declared: HashSet<_> = role.settings.iter().map(|name| name.value).collect();
-    for name in role
+    let missing: Vec<_> = role
         .settings
         .iter()
         .filter(|name| !valued.contains(name.value))
-    {
+        .collect();
+    let missed = match role.kind {
+        RoleKind::Worker => &missing[..],
+        RoleKind::Web | RoleKind::VirtualMachine => &[],
+    };
+    for name in missed {
         let message = format!(
             "setting `{}` of role {} has no value",
             name.value,
             shown(role.name)
         );
+        let (code, file) = (codes::SETTING_WITHOUT_VALUE, configuration.file);
         let span = configured.name.map_or(configured.span, |name| name.span);
-        let finding = Finding::error(
-            codes::SETTING_WITHOUT_VALUE,
-            configuration.file,
-            span,
-            message,
-        )
-        .related(definition.file, name.span, "declared here")
-        .help(format!(
-            "add `<Setting name=\"{}\" value=\"…\" />`",
-            name.value
-        ));
+        let finding = Finding::error(code, file, span, message)
+            .related(definition.file, name.span, "declared here")
+            .help(format!(
+                "add `<Setting name=\"{}\" value=\"…\" />`",
+                name.value
+            ));
         findings.push(finding);
     }
-    let is_legal = |name: &str| declared.contains(name) || is_of_import(name, &role.imports);
+    let declared: HashSet<_> = role.settings.iter().map(|name| name.value).collect();
+    let imported = Imported::of(role);
+    let is_legal = |name: &str| declared.contains(name) || imported.declares(name);
     for name in names().filter(|name| !is_legal(name.value)) {
-        let message = format!(
-            "role {} declares no setting `{}`",
-            shown(role.name),
-            name.value
-        );
-        let code = codes::SETTING_NOT_DECLARED;
-        let finding = Finding::error(code, configuration.file, name.span, message);
-        let missing = role
-            .settings
-            .iter()
-            .map(|name| name.value)
-            .filter(|name| !valued.contains(name));
-        let help = did_you_mean(name.value, missing).unwrap_or_else(|| {
-            format!(
-                "add `<Setting name=\"{}\" />` to the role in the definition",
+        findings.push_error(|| {
+            let message = format!(
+                "role {} declares no setting `{}`",
+                shown(role.name),
                 name.value
-            )
+            );
+            let help = imported::advice(name.value)
+                .or_else(|| did_you_mean(name.value, missing.iter().map(|name| name.value)))
+                .unwrap_or_else(|| {
+                    format!(
+                        "add `<Setting name=\"{}\" />` to the role in the definition",
+                        name.value
+                    )
+                });
+            let (code, file) = (codes::SETTING_NOT_DECLARED, configuration.file);
+            Finding::error(code, file, name.span, message).help(help)
         });
-        findings.push(finding.help(help));
     }
-}
-
-fn is_of_import(setting: &str, imports: &[Spanned<&str>]) -> bool {
-    let module = setting
-        .strip_prefix(PLUGINS)
-        .and_then(|rest| rest.split_once('.'));
-    module.is_some_and(|(module, _)| imports.iter().any(|import| import.value == module))
 }

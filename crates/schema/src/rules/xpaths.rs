@@ -1,14 +1,19 @@
 //! An `xpath` is one of the documented forms and names a setting, store or endpoint of the same role.
 //!
+//! A setting may be one that an import declares. An import's endpoint may not: approot has none of those.
+//!
 //! On the platform a wrong one gave an empty variable at run time; both are known before that.
 
-use diagnostics::{FileId, Finding, Span};
+use std::collections::HashSet;
 
-use super::{shown, variables};
+use diagnostics::{FileId, Finding};
+
+use super::{part, shown, variables};
 use crate::codes;
 use crate::csdef::{Role, ServiceDefinition};
 use crate::findings::Findings;
 use crate::model::RoleInstanceValue;
+use crate::modules;
 use crate::spanned::Spanned;
 use crate::suggest::did_you_mean;
 use crate::xpath::{self, XPath, XPathError};
@@ -17,9 +22,14 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
     for role in definition.worker_roles() {
         let elements =
             variables::of_role(role).filter_map(|variable| variable.role_instance_value.as_ref());
-        for xpath in elements.filter_map(|element| element.xpath) {
+        let mut xpaths = elements.filter_map(|element| element.xpath).peekable();
+        if xpaths.peek().is_none() {
+            continue;
+        }
+        let declared = Declared::of_role(role);
+        for xpath in xpaths {
             let finding = match xpath::parse(xpath.value) {
-                Ok(parsed) => undeclared(definition.file, role, xpath, &parsed),
+                Ok(parsed) => undeclared(definition.file, role, &declared, xpath, &parsed),
                 Err(error) => Some(undocumented(definition.file, xpath, error)),
             };
             findings.extend(finding);
@@ -27,8 +37,49 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
     }
 }
 
+/// The names that a role has for an xpath to select.
+struct Declared<'t> {
+    settings: Names<'t>,
+    stores: Names<'t>,
+    endpoints: Names<'t>,
+}
+
+/// Names of one kind: in their order for suggestions, and to look one up, since both a role's names and
+/// its xpaths can be thousands.
+struct Names<'t> {
+    in_order: Vec<&'t str>,
+    distinct: HashSet<&'t str>,
+}
+
+impl<'t> Declared<'t> {
+    fn of_role(role: &Role<'t>) -> Declared<'t> {
+        let settings = role.settings.iter().map(|name| name.value);
+        let imported = modules::imported(role).flat_map(|(module, _)| module.settings);
+        let stores = role.local_resources.iter().filter_map(|store| store.name);
+        let endpoints = role.endpoint_names();
+        Declared {
+            settings: Names::new(settings.chain(imported.copied())),
+            stores: Names::new(stores.map(|name| name.value)),
+            endpoints: Names::new(endpoints.iter().map(|name| name.value)),
+        }
+    }
+}
+
+impl<'t> Names<'t> {
+    fn new(names: impl Iterator<Item = &'t str>) -> Names<'t> {
+        let in_order: Vec<_> = names.collect();
+        let distinct = in_order.iter().copied().collect();
+        Names { in_order, distinct }
+    }
+}
+
 fn undocumented(file: FileId, xpath: Spanned<&str>, error: XPathError) -> Finding {
-    let finding = Finding::error(codes::XPATH, file, part(xpath, error.at), error.message);
+    let finding = Finding::error(
+        codes::XPATH,
+        file,
+        part(xpath, error.at.0, error.at.1),
+        error.message,
+    );
     if error.expected.is_empty() {
         return finding.help("delete it");
     }
@@ -43,28 +94,27 @@ fn undocumented(file: FileId, xpath: Spanned<&str>, error: XPathError) -> Findin
 fn undeclared(
     file: FileId,
     role: &Role<'_>,
+    declared: &Declared<'_>,
     xpath: Spanned<&str>,
     parsed: &XPath,
 ) -> Option<Finding> {
-    let (what, name, declared) = reference(role, &parsed.value)?;
-    if declared.contains(&name) {
+    let (what, name, names) = reference(declared, &parsed.value)?;
+    if names.distinct.contains(name) {
         return None;
     }
     let message = format!("role {} has no {what} `{name}`", shown(role.name));
-    let finding = Finding::error(codes::XPATH_NAME, file, part(xpath, parsed.name), message);
-    let help = did_you_mean(name, declared);
+    let span = part(xpath, parsed.name.0, parsed.name.1);
+    let finding = Finding::error(codes::XPATH_NAME, file, span, message);
+    let help = did_you_mean(name, names.in_order.iter().copied());
     Some(finding.help(help.unwrap_or_else(|| format!("declare the {what} in the same role"))))
 }
 
 /// What a value refers to: its kind, its name, and the names that the role has of that kind.
-fn reference<'v, 't>(
-    role: &Role<'t>,
+fn reference<'v, 'd, 't>(
+    declared: &'d Declared<'t>,
     value: &'v RoleInstanceValue,
-) -> Option<(&'static str, &'v str, Vec<&'t str>)> {
+) -> Option<(&'static str, &'v str, &'d Names<'t>)> {
     use RoleInstanceValue as Value;
-    let names = |names: &mut dyn Iterator<Item = Option<Spanned<&'t str>>>| {
-        names.flatten().map(|name| name.value).collect()
-    };
     match value {
         Value::Emulated
         | Value::DeploymentId
@@ -72,33 +122,12 @@ fn reference<'v, 't>(
         | Value::UpdateDomain
         | Value::FaultDomain
         | Value::RoleName => None,
-        Value::Setting(name) => Some((
-            "setting",
-            name,
-            names(&mut role.settings.iter().map(|name| Some(*name))),
-        )),
+        Value::Setting(name) => Some(("setting", name, &declared.settings)),
         Value::LocalResourcePath(name) | Value::LocalResourceSize(name) => {
-            let stores = &mut role.local_resources.iter().map(|store| store.name);
-            Some(("local store", name, names(stores)))
+            Some(("local store", name, &declared.stores))
         }
         Value::EndpointProtocol(name)
         | Value::EndpointAddress(name)
-        | Value::EndpointPort(name) => {
-            let names = role.endpoint_names();
-            Some((
-                "endpoint",
-                name,
-                names.iter().map(|name| name.value).collect(),
-            ))
-        }
-    }
-}
-
-/// The place of a part of the expression; of all of it where references make offsets differ.
-fn part(xpath: Spanned<&str>, (start, end): (usize, usize)) -> Span {
-    let is_verbatim = xpath.span.end - xpath.span.start == xpath.value.len();
-    match is_verbatim {
-        true => Span::new(xpath.span.start + start, xpath.span.start + end),
-        false => xpath.span,
+        | Value::EndpointPort(name) => Some(("endpoint", name, &declared.endpoints)),
     }
 }

@@ -34,7 +34,7 @@ fn a_role_that_is_not_run_counts_as_a_role() {
         .collect::<String>();
     assert_eq!(
         check(&definition("", &(roles + "<WebRole name=\"X\" />"))),
-        ["AR0119", "AR0130"]
+        ["AR0119", "AR0130", "AR0167"]
     );
 }
 

@@ -28,7 +28,7 @@ fn check_tree(text: &str, tree: &Tree<'_>) {
 }
 
 /// The depth of the recursion is that of the tree, which is bounded.
-fn check_element(text: &str, element: &Element<'_>, parent: Span) {
+fn check_element(text: &str, element: Element<'_>, parent: Span) {
     let (span, name) = (element.span(), element.name_span());
     assert!(parent.start <= span.start && span.end <= parent.end);
     assert_inside(text, span);

@@ -85,11 +85,16 @@ fn endpoints_of_http_and_tcp_stand_side_by_side() {
 }
 
 #[test]
-fn https_is_not_yet_carried() {
-    let endpoint = "<InputEndpoint name=\"E\" protocol=\"https\" port=\"443\" certificate=\"C\" />";
-    let text = in_endpoints(endpoint);
-    refuses(&text, "AR0131");
-    is_not_yet(&text, "/InputEndpoint[1]");
+fn https_is_carried_as_it_is_and_its_certificate_not_yet_placed() {
+    let endpoints =
+        "<InputEndpoint name=\"E\" protocol=\"https\" port=\"443\" certificate=\"C\" />";
+    let certificate = "<Certificate name=\"C\" storeLocation=\"LocalMachine\" storeName=\"My\" />";
+    let text = service(&format!(
+        "<Certificates>{certificate}</Certificates><Endpoints>{endpoints}</Endpoints>"
+    ));
+    passes(&text);
+    is_honoured(&text, "/InputEndpoint[1]");
+    is_honoured(&text, "/@protocol");
     is_not_yet(&text, "/@certificate");
 }
 
