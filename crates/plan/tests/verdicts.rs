@@ -4,6 +4,7 @@
 //! What the plan hands on is acted upon by host, balancer and packager, whose own tests show that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use diagnostics::{FileId, Sources, Span};
@@ -77,7 +78,7 @@ fn outcome(files: &[String; 2]) -> Outcome {
     let plan = checked.service.map(|service| {
         let roles = service.definition.roles.iter();
         let contents: Vec<_> = roles.map(|role| &role.contents).collect();
-        let plan = plan::plan(&service, &options()).unwrap();
+        let plan = plan::plan(&service, &options()).expect("the options fit");
         format!("{plan:#?}\n{contents:#?}")
     });
     let said = |finding: &diagnostics::Finding| format!("{} {}", finding.code, finding.message);
@@ -94,7 +95,7 @@ fn options() -> Options {
         slot: Slot::Production,
         emulated: false,
         instances: BTreeMap::new(),
-        listen: vec!["127.0.0.1".parse().unwrap()],
+        listen: vec![Ipv4Addr::LOCALHOST.into()],
         block: 1,
         taken: BTreeSet::new(),
         instances_directory: PathBuf::from("/i"),
@@ -127,11 +128,22 @@ fn attributes(files: [&str; 2]) -> Vec<Attribute> {
     let mut attributes = Vec::new();
     let listed = schema::ledger(&sources, &input, &mut |entry| {
         let Some(value) = entry.value else { return };
-        let (parents, name) = entry.path.rsplit_once('/').unwrap();
-        let element = parents.rsplit('/').next().unwrap().split('[').next();
+        let (parents, name) = entry
+            .path
+            .rsplit_once('/')
+            .expect("an attribute has an element");
+        let element = parents
+            .rsplit('/')
+            .next()
+            .expect("a path has a step")
+            .split('[')
+            .next();
         attributes.push(Attribute {
-            file: ids.iter().position(|id| *id == entry.file).unwrap(),
-            name: format!("{}/{name}", element.unwrap()),
+            file: ids
+                .iter()
+                .position(|id| *id == entry.file)
+                .expect("an entry is of one of the files"),
+            name: format!("{}/{name}", element.expect("a step has a name")),
             span: entry.span,
             value: value.to_owned(),
             verdict: entry.verdict,
@@ -152,7 +164,7 @@ impl Attribute {
             "=\"",
             "the files are written so"
         );
-        let end = start + text[start..].find('"').unwrap();
+        let end = start + text[start..].find('"').expect("the value is closed");
         text.replace_range(start..end, other);
         files
     }

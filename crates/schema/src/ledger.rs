@@ -63,6 +63,9 @@ pub struct LedgerEntry<'l> {
     pub how: Cow<'l, str>,
 }
 
+/// What runs for a role and the first word of a command line of it.
+type FindProgram<'f> = dyn Fn(&str, &str) -> Option<String> + 'f;
+
 /// What [`ledger`] reads.
 pub struct LedgerInput<'i> {
     /// The service definition.
@@ -71,7 +74,7 @@ pub struct LedgerInput<'i> {
     pub configurations: &'i [FileId],
     /// The file of the approot or of the machine that runs for the first word of a command line of a role;
     /// `None` where there is none. Absent where nobody knows the files.
-    pub find_program: Option<&'i dyn Fn(&str, &str) -> Option<String>>,
+    pub find_program: Option<&'i FindProgram<'i>>,
 }
 
 /// Gives `visit` an entry for every element and attribute: the definition's, then each configuration's, in
@@ -132,7 +135,7 @@ struct Context<'c> {
     errors: Errors,
     /// Roles of the definition that approot does not run, and the element that declares them.
     not_run: HashMap<&'c str, &'static str>,
-    find_program: Option<&'c dyn Fn(&str, &str) -> Option<String>>,
+    find_program: Option<&'c FindProgram<'c>>,
 }
 
 /// The errors, by the place that they point at.

@@ -64,7 +64,7 @@ pub(crate) fn verdict<'e>(entries: &'e [Entry], path: &str) -> (Verdict, &'e str
 fn text_of(name: &str) -> (PathBuf, String) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("test_data/ledger");
     let path = folder.join(name);
-    let text = fs::read_to_string(&path).unwrap();
+    let text = fs::read_to_string(&path).expect("the test data is there");
     (path, text)
 }
 
