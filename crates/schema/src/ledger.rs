@@ -247,11 +247,11 @@ impl Walk<'_> {
             let why = format!("{}{}", not_yet(refusal), refusal.why);
             return (refused(how(refusal)), inside(&why));
         }
-        if let Some(script) = self.script(element, spec) {
-            let inside = (script.0 == Verdict::Refused)
-                .then(|| inside(&script.1))
+        if let Some(program) = self.windows_program(element, spec) {
+            let inside = (program.0 == Verdict::Refused)
+                .then(|| inside(&program.1))
                 .flatten();
-            return (script, inside);
+            return (program, inside);
         }
         if let Some(error) = self.context.errors.within(self.file, element.name_span()) {
             return (refused(error.to_owned()), None);
@@ -312,9 +312,9 @@ impl Walk<'_> {
             return refused("it is not part of the schema, and has no effect".to_owned());
         };
         if known.name == COMMAND_LINE
-            && let Some(script) = self.script(element, spec)
+            && let Some(program) = self.windows_program(element, spec)
         {
-            return script;
+            return program;
         }
         match &known.fate {
             Fate::WithElement => of_fate(&spec.fate, element),
@@ -322,27 +322,34 @@ impl Walk<'_> {
         }
     }
 
-    /// The verdict on an element whose command line names a Windows script, and on that attribute.
-    fn script<'l>(&self, element: Element<'_>, spec: &ElementSpec) -> Option<Ruling<'l>> {
+    /// The verdict on an element whose command line names a program of Windows, and on that attribute.
+    fn windows_program<'l>(&self, element: Element<'_>, spec: &ElementSpec) -> Option<Ruling<'l>> {
         spec.attribute(COMMAND_LINE)?;
         let line = CommandLine::parse(element.attribute(COMMAND_LINE)?).ok()?;
         let word = line.words()[0].as_str();
-        let stem = script_stem(word)?;
+        let (stem, kind) = windows_name(word)?;
         let found = self
             .context
             .find_program
             .zip(self.role.as_deref())
             .and_then(|(find, role)| find(role, word));
-        Some(match found {
-            Some(found) if script_stem(&found).is_none() => (
-                Verdict::Translated,
-                format!("into `{found}`, which runs instead").into(),
-            ),
-            _ => refused(format!(
+        let translated = |how: String| Some((Verdict::Translated, how.into()));
+        match (kind, found) {
+            (WindowsProgram::Script, Some(found)) if !is_script(&found) => {
+                translated(format!("into `{found}`, which runs instead"))
+            }
+            (WindowsProgram::Script, _) => Some(refused(format!(
                 "not yet: Windows scripts are not run; put `{stem}.sh`, or `{stem}`, beside it, which then runs \
                  instead"
-            )),
-        })
+            ))),
+            (WindowsProgram::Executable, Some(found)) if windows_name(&found).is_none() => {
+                translated(format!("into `{found}`, which runs instead"))
+            }
+            (WindowsProgram::Executable, Some(_)) => None,
+            (WindowsProgram::Executable, None) => {
+                translated(format!("into `{stem}`, unless there is a `{word}`"))
+            }
+        }
     }
 
     fn emit(&mut self, span: Span, value: Option<&str>, (verdict, how): Ruling<'_>) {
@@ -359,13 +366,29 @@ impl Walk<'_> {
 
 const COMMAND_LINE: &str = "commandLine";
 
-/// A script's name without its extension; `None` for what is no Windows script.
-fn script_stem(word: &str) -> Option<&str> {
+/// What the name of a file says to Windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WindowsProgram {
+    Script,
+    Executable,
+}
+
+/// The name without the extension that Windows runs it by, and what it is; `None` without such an extension.
+fn windows_name(word: &str) -> Option<(&str, WindowsProgram)> {
     let (stem, extension) = word.rsplit_once('.')?;
-    let is_script = ["cmd", "bat", "ps1"]
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known));
-    (is_script && !stem.is_empty()).then_some(stem)
+    let is = |known: &str| extension.eq_ignore_ascii_case(known);
+    let kind = if ["cmd", "bat", "ps1"].into_iter().any(is) {
+        WindowsProgram::Script
+    } else if is("exe") {
+        WindowsProgram::Executable
+    } else {
+        return None;
+    };
+    (!stem.is_empty()).then_some((stem, kind))
+}
+
+fn is_script(word: &str) -> bool {
+    windows_name(word).is_some_and(|(_, kind)| kind == WindowsProgram::Script)
 }
 
 /// As much of a name as a path holds of it.

@@ -241,3 +241,29 @@ fn a_windows_script_runs_as_what_stands_beside_it_or_not_at_all() {
         assert_eq!(verdict(&alone, "/Environment[1]").0, Verdict::Refused);
     }
 }
+
+#[test]
+fn an_executable_of_windows_runs_as_the_file_of_its_stem_where_it_is_not_there_itself() {
+    let task = "<Startup><Task commandLine=\"tool.exe\" /></Startup>";
+    let text = definition("", &role("W", task));
+    let line = "/Task[1]/@commandLine";
+    assert_eq!(
+        verdict(&of(Some(&text), &[]), line),
+        (
+            Verdict::Translated,
+            "into `tool`, unless there is a `tool.exe`"
+        )
+    );
+    let mut sources = Sources::new();
+    let file = sources.add("a.csdef", text);
+    let with = |found: &'static str| {
+        let input = LedgerInput {
+            definition: Some(file),
+            configurations: &[],
+            find_program: Some(&move |_, _| Some(found.to_owned())),
+        };
+        ledger(&sources, &input)
+    };
+    assert_eq!(verdict(&with("tool"), line).0, Verdict::Translated);
+    assert_eq!(verdict(&with("tool.exe"), line).0, Verdict::Honoured);
+}
