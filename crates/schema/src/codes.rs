@@ -59,7 +59,7 @@ diagnostics::codes! {
     BLAST = "AR0132": "`topologyChangeDiscovery` is `Blast`, which approot does not do"; "none needed: changes go domain by domain".
     FIXED_PORTS = "AR0133": "an internal endpoint says its ports both in `port` and in elements"; "keep one of the two".
     STORE_TWICE = "AR0134": "two local stores of one role have the same name"; "rename one of them".
-    PARTIAL_TRUST = "AR0135": "`enableNativeCodeExecution` is `false`, and partial trust no longer exists";
+    PARTIAL_TRUST = "AR0135": "`enableNativeCodeExecution` is `false`, which is not enforced: partial trust no longer exists";
         "delete the attribute".
     STRAY_TEXT = "AR0136": "text stands in an element that takes none"; "delete it".
     MORE_FINDINGS = "AR0137": "there are more findings than are listed"; "mend the listed ones and check again".

@@ -126,9 +126,9 @@ const ROLE_ATTRIBUTES: &[AttributeSpec] = &[
     ),
 ];
 
-const PARTIAL_TRUST: Fate = never(
-    "partial trust no longer exists, and the program may run others",
-    "delete the attribute",
+const PARTIAL_TRUST: Fate = not_yet(
+    "partial trust is no more, and nothing keeps the program from running others",
+    "let the role be a program that runs no other",
 )
 .says(Severity::Warning, codes::PARTIAL_TRUST)
 .fate();
