@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use diagnostics::{Finding, Sources, render_github, render_json, render_sarif, sort};
+use diagnostics::{FileId, Finding, Sources, render_github, render_json, render_sarif, sort};
 
 use crate::cli::{CheckArguments, FindingsFormat};
 use crate::exit::{self, Failure, Outcome};
@@ -28,8 +28,6 @@ pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
         failures.extend(checked.err());
     }
     sort(&mut findings);
-    // A definition that is checked with several configurations says its own part each time.
-    findings.dedup();
     print_findings(&sources, &findings, arguments.format)?;
     // The last one is told, with its status, as any command's failure is.
     if let Some(last) = failures.pop() {
@@ -75,24 +73,13 @@ fn check_path(
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
     let files = Files::find(path, configurations)?;
-    let definition = files
-        .definition
-        .as_ref()
-        .map(|definition| read_definition(sources, definition, findings));
-    for configuration in &files.configurations {
-        let configured = read(sources, configuration, findings);
-        match (definition, configured) {
-            (_, None) | (Some(None), _) => {}
-            (None, Some(configured)) => {
-                findings.extend(schema::check_configuration(sources, configured));
-            }
-            (Some(Some(definition)), Some(configured)) => {
-                findings.extend(schema::check_findings(sources, definition, configured));
-            }
-        }
-    }
-    if let (Some(Some(definition)), []) = (definition, &files.configurations[..]) {
-        findings.extend(schema::check_definition(sources, definition).findings);
-    }
+    let location = files.definition.as_ref();
+    let definition = location.and_then(|location| read_definition(sources, location, findings));
+    let configurations: Vec<FileId> = files
+        .configurations
+        .iter()
+        .filter_map(|configuration| read(sources, configuration, findings))
+        .collect();
+    findings.extend(schema::check_files(sources, definition, &configurations));
     Ok(())
 }

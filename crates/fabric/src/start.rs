@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use packager::{ServiceSource, Staged};
-use plan::command_line::{Program, expand};
+use plan::command_line::Program;
 use plan::{DeploymentPlan, InstancePlan, Options, Package, Slot};
 use schema::Service;
 
@@ -152,7 +152,7 @@ fn check_programs(service: &Service, staged: &Staged) -> Result<(), FabricError>
             .map(|task| ("startup task", &task.command_line));
         for (what, command_line) in tasks.chain([("program", &role.entry_point.command_line)]) {
             let word = &command_line.words()[0];
-            if !names_a_variable(word) && find(word, &approot).is_none() {
+            if !schema::names_a_variable(word) && find(word, &approot).is_none() {
                 return Err(no_program(&role.name, what, command_line.as_str(), word));
             }
         }
@@ -167,10 +167,6 @@ fn no_program(role: &str, what: &'static str, command_line: &str, word: &str) ->
         command_line: command_line.to_owned(),
         word: word.to_owned(),
     }
-}
-
-fn names_a_variable(word: &str) -> bool {
-    expand(word, |_| Some(String::new())) != word
 }
 
 fn find(word: &str, approot: &Path) -> Option<Program> {

@@ -24,4 +24,4 @@ pub use deployment::{
     LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, Slot, TaskPlan, TaskType,
 };
 pub use error::PlanError;
-pub use planner::{INSTANCES_MAX, Options, Package, plan};
+pub use planner::{Options, Package, plan};

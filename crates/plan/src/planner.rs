@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use schema::{
-    CommandLine, InternalPorts, PortSpecifier, RoleConfiguration, RoleDefinition, Service,
+    CommandLine, INSTANCES_MAX, InternalPorts, PortSpecifier, RoleConfiguration, RoleDefinition,
+    Service,
 };
 
 use crate::deployment::{
@@ -14,9 +15,6 @@ use crate::deployment::{
 };
 use crate::environment::environment;
 use crate::error::PlanError;
-
-/// Instances of one deployment: the addresses 127.17.n.1 to 127.17.n.254 of its block.
-pub const INSTANCES_MAX: usize = 254;
 
 /// How many fault domains the platform always used. Source: "fault domains and update domains", MSDN blogs.
 const FAULT_DOMAINS: u32 = 2;
@@ -165,7 +163,8 @@ fn addresses(
     options: &Options,
     wanted: usize,
 ) -> Result<impl Iterator<Item = Ipv4Addr>, PlanError> {
-    let free: Vec<u8> = (1..=INSTANCES_MAX as u8)
+    let free: Vec<u8> = (1..=INSTANCES_MAX)
+        .filter_map(|last| u8::try_from(last).ok())
         .filter(|last| !options.taken.contains(last))
         .collect();
     if free.len() < wanted {

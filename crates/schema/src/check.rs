@@ -13,12 +13,12 @@ use crate::grammar::{self, Document, check_root};
 use crate::model::{Definition, Service};
 use crate::{finish, rules};
 
-pub(crate) const DEFINITION: Document = Document {
+static DEFINITION: Document = Document {
     root: &grammar::csdef::SERVICE_DEFINITION,
     namespace: grammar::csdef::NAMESPACE,
 };
 
-pub(crate) const CONFIGURATION: Document = Document {
+static CONFIGURATION: Document = Document {
     root: &grammar::cscfg::SERVICE_CONFIGURATION,
     namespace: grammar::cscfg::NAMESPACE,
 };
@@ -45,50 +45,32 @@ pub struct CheckedDefinition {
 ///
 /// Rules over both files run only where both are well-formed and have the right root.
 pub fn check(sources: &Sources, definition: FileId, configuration: FileId) -> Checked {
-    let (service, findings) = check_both(sources, definition, configuration, finish::service);
-    Checked { service, findings }
-}
-
-/// The findings of [`check`], for those who need no service: building one takes a third as long again.
-pub fn check_findings(
-    sources: &Sources,
-    definition: FileId,
-    configuration: FileId,
-) -> Vec<Finding> {
-    check_both(sources, definition, configuration, |_, _| Some(())).1
-}
-
-/// Every finding, and what `finish` makes of the two files when none of them is an error.
-fn check_both<T>(
-    sources: &Sources,
-    definition: FileId,
-    configuration: FileId,
-    finish: impl FnOnce(&ServiceDefinition<'_>, &ServiceConfiguration<'_>) -> Option<T>,
-) -> (Option<T>, Vec<Finding>) {
     let mut findings = Findings::default();
-    let definition_tree = parse(sources, definition, &mut findings);
-    let definition = read_definition(&definition_tree, definition, &mut findings);
-    let configuration_tree = parse(sources, configuration, &mut findings);
-    let configuration = read_configuration(&configuration_tree, configuration, &mut findings);
-    let both = definition.as_ref().zip(configuration.as_ref());
-    if let Some((definition, configuration)) = both {
-        apply_service_rules(definition, configuration, &mut findings);
-    }
-    let finished = both
+    let trees = Trees::parse(sources, Some(definition), &[configuration], &mut findings);
+    let Lowered {
+        definition,
+        configurations,
+    } = trees.read(&mut findings);
+    let configuration = configurations.into_iter().flatten().next();
+    let service = definition
+        .zip(configuration)
         .filter(|_| !findings.has_error())
-        .and_then(|(definition, configuration)| finish(definition, configuration));
+        .and_then(|(definition, configuration)| finish::service(&definition, &configuration));
     debug_assert!(
-        finished.is_some() || findings.has_error(),
+        service.is_some() || findings.has_error(),
         "nothing is missing unreported"
     );
-    (finished, findings.into_list())
+    Checked {
+        service,
+        findings: findings.into_list(),
+    }
 }
 
 /// Checks a service definition alone.
 pub fn check_definition(sources: &Sources, definition: FileId) -> CheckedDefinition {
     let mut findings = Findings::default();
-    let tree = parse(sources, definition, &mut findings);
-    let lowered = read_definition(&tree, definition, &mut findings);
+    let trees = Trees::parse(sources, Some(definition), &[], &mut findings);
+    let lowered = trees.read(&mut findings).definition;
     let lowered = lowered.filter(|_| !findings.has_error());
     let definition = lowered.as_ref().and_then(finish::definition);
     debug_assert!(
@@ -101,15 +83,76 @@ pub fn check_definition(sources: &Sources, definition: FileId) -> CheckedDefinit
     }
 }
 
-/// Checks a service configuration alone; the findings are sorted by offset.
-pub fn check_configuration(sources: &Sources, configuration: FileId) -> Vec<Finding> {
+/// Checks the files there are, each alone, and each configuration against the definition: the findings of
+/// [`check`], without the service, which takes a third as long again to build.
+///
+/// The findings are sorted by file, then offset; those of the definition alone are said once.
+pub fn check_files(
+    sources: &Sources,
+    definition: Option<FileId>,
+    configurations: &[FileId],
+) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let tree = parse(sources, configuration, &mut findings);
-    read_configuration(&tree, configuration, &mut findings);
+    Trees::parse(sources, definition, configurations, &mut findings).read(&mut findings);
     findings.into_list()
 }
 
-pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, findings: &mut Findings) -> Tree<'s> {
+/// The files of a service, parsed.
+pub(crate) struct Trees<'s> {
+    definition: Option<(FileId, Tree<'s>)>,
+    configurations: Vec<(FileId, Tree<'s>)>,
+}
+
+/// The files of a service, typed; `None` for one that is not well-formed or has the wrong root.
+pub(crate) struct Lowered<'t> {
+    pub(crate) definition: Option<ServiceDefinition<'t>>,
+    pub(crate) configurations: Vec<Option<ServiceConfiguration<'t>>>,
+}
+
+impl<'s> Trees<'s> {
+    /// Parses the files; what keeps one from being well-formed is a finding.
+    pub(crate) fn parse(
+        sources: &'s Sources,
+        definition: Option<FileId>,
+        configurations: &[FileId],
+        findings: &mut Findings,
+    ) -> Trees<'s> {
+        let mut parse = |file: FileId| (file, parse(sources, file, findings));
+        Trees {
+            definition: definition.map(&mut parse),
+            configurations: configurations.iter().copied().map(parse).collect(),
+        }
+    }
+
+    /// Every file with the grammar that it is read by, the definition first.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = (FileId, &Tree<'s>, &'static Document)> {
+        let definition = self.definition.iter();
+        let configurations = self.configurations.iter();
+        let definition = definition.map(|(file, tree)| (*file, tree, &DEFINITION));
+        definition.chain(configurations.map(|(file, tree)| (*file, tree, &CONFIGURATION)))
+    }
+
+    /// Walks and lowers every file and applies the rules.
+    pub(crate) fn read(&self, findings: &mut Findings) -> Lowered<'_> {
+        let definition = self.definition.as_ref();
+        let definition = definition.and_then(|(file, tree)| read_definition(tree, *file, findings));
+        let mut configurations = Vec::new();
+        for (file, tree) in &self.configurations {
+            let configuration = read_configuration(tree, *file, findings);
+            if let (Some(definition), Some(configuration)) = (&definition, &configuration) {
+                let rules = rules::SERVICE.iter();
+                rules.for_each(|rule| rule(definition, configuration, findings));
+            }
+            configurations.push(configuration);
+        }
+        Lowered {
+            definition,
+            configurations,
+        }
+    }
+}
+
+fn parse<'s>(sources: &'s Sources, file: FileId, findings: &mut Findings) -> Tree<'s> {
     let tree = xml_tree::parse(sources.file(file).text());
     findings.extend(tree.problems().iter().map(|problem| finding(file, problem)));
     tree
@@ -128,7 +171,7 @@ fn finding(file: FileId, problem: &Problem) -> Finding {
 /// The typed definition of a well-formed tree with the right root.
 ///
 /// Of a malformed text only its own problems are said: what the grammar thinks of half a tree is noise.
-pub(crate) fn read_definition<'t>(
+fn read_definition<'t>(
     tree: &'t Tree<'t>,
     file: FileId,
     findings: &mut Findings,
@@ -145,7 +188,7 @@ pub(crate) fn read_definition<'t>(
 }
 
 /// The typed configuration of a well-formed tree with the right root.
-pub(crate) fn read_configuration<'t>(
+fn read_configuration<'t>(
     tree: &'t Tree<'t>,
     file: FileId,
     findings: &mut Findings,
@@ -159,15 +202,4 @@ pub(crate) fn read_configuration<'t>(
         .iter()
         .for_each(|rule| rule(&configuration, findings));
     Some(configuration)
-}
-
-/// Applies the rules over both files.
-pub(crate) fn apply_service_rules(
-    definition: &ServiceDefinition<'_>,
-    configuration: &ServiceConfiguration<'_>,
-    findings: &mut Findings,
-) {
-    rules::SERVICE
-        .iter()
-        .for_each(|rule| rule(definition, configuration, findings));
 }

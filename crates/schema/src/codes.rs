@@ -9,11 +9,11 @@ diagnostics::codes! {
     UNREADABLE = "AR0001": "the file cannot be read"; "check its name and who may read it".
     NOT_TEXT = "AR0002": "the file is neither UTF-8 nor UTF-16"; "save it as UTF-8".
     UNKNOWN_ELEMENT = "AR0101": "an element is unknown where it stands";
-        "check its spelling and its place; it has no effect".
+        "correct its spelling or its place, or delete it".
     UNKNOWN_ATTRIBUTE = "AR0102": "an attribute is unknown where it stands";
-        "check its spelling; it has no effect".
+        "correct its spelling, or delete it".
     NAMESPACE = "AR0103": "an element is not in the namespace of its kind of file";
-        "give the root element the `xmlns` of the schema".
+        "give the root the `xmlns` of the schema, and no other element one of its own".
     ROOT = "AR0104": "the root element is not the one of this kind of file";
         "check that definition and configuration are not exchanged".
     TOO_MANY = "AR0105": "an element stands more often than the schema allows"; "merge or delete the extra ones".
@@ -42,7 +42,7 @@ diagnostics::codes! {
     UPGRADE_DOMAIN_COUNT = "AR0121": "`upgradeDomainCount` is above 20"; "write 1 to 20".
     VARIABLE_VALUE = "AR0122": "a variable has both or neither of `value` and `RoleInstanceValue`";
         "give it exactly one of the two".
-    XPATH = "AR0123": "an `xpath` is none of the twelve documented forms"; "write one of the forms of the message".
+    XPATH = "AR0123": "an `xpath` is none of the twelve documented forms"; "write one of the forms; the message has the steps that may stand where it points".
     XPATH_NAME = "AR0124": "an `xpath` names a setting, store or endpoint that the role has not";
         "declare it or correct the name".
     ENTRY_POINT = "AR0125": "an `EntryPoint` does not hold exactly one entry point"; "keep one".
@@ -55,8 +55,8 @@ diagnostics::codes! {
     SCHEMA_VERSION = "AR0129": "definition and configuration name different schema versions";
         "make them equal, or drop both".
     UNSUPPORTED_ROLE = "AR0130": "the role is a web role or a virtual machine role"; "run it elsewhere, or make it a worker role".
-    PROTOCOL = "AR0131": "an endpoint has a protocol that approot does not carry yet"; "use `tcp` or `http`".
-    BLAST = "AR0132": "`topologyChangeDiscovery` is `Blast`, which approot does not do"; "none needed: changes go domain by domain".
+    PROTOCOL = "AR0131": "an endpoint has a protocol that approot does not carry yet"; "use the protocol that the message advises".
+    BLAST = "AR0132": "`topologyChangeDiscovery` is `Blast`, which approot does not do"; "delete the attribute; it has no effect yet".
     FIXED_PORTS = "AR0133": "an internal endpoint says its ports both in `port` and in elements"; "keep one of the two".
     STORE_TWICE = "AR0134": "two local stores of one role have the same name"; "rename one of them".
     PARTIAL_TRUST = "AR0135": "`enableNativeCodeExecution` is `false`, which is not enforced: partial trust no longer exists";
@@ -101,12 +101,20 @@ diagnostics::codes! {
     STORE_NAME = "AR0162": "a certificate's store has nearly the name of a built-in one"; "write the built-in name".
     IDLE_TIMEOUT = "AR0163": "an idle timeout is outside 4 to 30 minutes, or stands on an endpoint of `udp`";
         "write 4 to 30, on `tcp` only".
+    WINDOWS_PROGRAM = "AR0164": "a command line names a script or a program of Windows";
+        "put a file of the same stem with `.sh`, or without extension, beside it: that runs instead".
+    IMPORTED_SETTING = "AR0165": "the configuration has a setting that no version of its module is known to declare";
+        "check its spelling, or delete it".
     TRAFFIC_RULE_FORM = "AR0166": "network traffic rules are not written as the schema has it";
         "write one `NetworkTrafficRules`, and in each rule either `AllowAllTraffic` or `WhenSource`".
     WEB_ROLE = "AR0167": "a web role has no endpoint for HTTP, or a site is bound to an endpoint that it has not";
         "add the endpoint or correct the name".
     APPROOT_PREFIX = "AR0168": "a program's path begins with `%RoleRoot%\\approot`"; "delete that; paths are relative to the approot".
+    TOO_MANY_INSTANCES = "AR0169": "the roles have more instances together than approot runs on one machine";
+        "write smaller counts, or run fewer with `--instances`".
     ENDPOINT_ACL_TWICE = "AR0170": "one endpoint has two `EndpointAcl`"; "put the rules of both into one access control".
+    VARIABLE_TWICE = "AR0171": "a program or task has one variable twice, without regard to case"; "keep one of them".
+    INSTANCE_PORT_TWICE = "AR0172": "two endpoints of a role are on the same port of its instances"; "give each a port of its own".
 }
 
 /// Every code that a service file can lead to: those of XML, then those of this crate.

@@ -82,6 +82,57 @@ fn split(text: &str) -> Result<Vec<String>, CommandLineError> {
     Ok(words)
 }
 
+/// A program of Windows, as the first word of a command line names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WindowsProgram<'w> {
+    /// A script; a file of this stem runs instead.
+    Script(&'w str),
+    /// A file that would run on Windows; where it is not there, one of this stem runs.
+    Executable(&'w str),
+    /// An interpreter that every Windows has.
+    Shell,
+}
+
+impl<'w> WindowsProgram<'w> {
+    /// What `word` is; `None` for what means nothing to Windows alone.
+    pub(crate) fn of(word: &'w str) -> Option<WindowsProgram<'w>> {
+        let (stem, extension) = word.rsplit_once('.').unwrap_or((word, ""));
+        let is = |known: &str| extension.eq_ignore_ascii_case(known);
+        let is_shell = ["cmd", "powershell"]
+            .iter()
+            .any(|shell| stem.eq_ignore_ascii_case(shell));
+        if stem.is_empty() {
+            None
+        } else if ["cmd", "bat", "ps1"].into_iter().any(is) {
+            Some(WindowsProgram::Script(stem))
+        } else if is_shell && (extension.is_empty() || is("exe")) {
+            Some(WindowsProgram::Shell)
+        } else if is("exe") {
+            Some(WindowsProgram::Executable(stem))
+        } else {
+            None
+        }
+    }
+
+    /// Whether `word` names a script.
+    pub(crate) fn is_script(word: &str) -> bool {
+        matches!(WindowsProgram::of(word), Some(WindowsProgram::Script(_)))
+    }
+}
+
+/// Whether a word holds `%NAME%` or `${NAME}`, whose value only the machine that runs it knows.
+pub fn names_a_variable(word: &str) -> bool {
+    let percent = word
+        .split('%')
+        .nth(1)
+        .filter(|_| word.matches('%').count() > 1);
+    let brace = word
+        .split_once("${")
+        .and_then(|(_, rest)| rest.split_once('}'));
+    let is_name = |name: &str| !name.is_empty() && !name.contains(char::is_whitespace);
+    percent.is_some_and(is_name) || brace.is_some_and(|(name, _)| is_name(name))
+}
+
 /// Why a command line cannot be run; places are byte offsets in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandLineError {
@@ -149,6 +200,25 @@ mod tests {
             Ok(&["my program", "a bc", "", "d"]),
         );
         check(r#"say "a > b""#, Ok(&["say", "a > b"]));
+    }
+
+    #[test]
+    fn programs_of_windows_are_known_by_their_names() {
+        use WindowsProgram::{Executable, Script, Shell};
+        for (word, expected) in [
+            ("a.cmd", Some(Script("a"))),
+            ("bin/a.PS1", Some(Script("bin/a"))),
+            ("a.exe", Some(Executable("a"))),
+            ("cmd", Some(Shell)),
+            ("PowerShell.exe", Some(Shell)),
+            ("cmd.bat", Some(Script("cmd"))),
+            ("a.sh", None),
+            ("a", None),
+            (".exe", None),
+            ("", None),
+        ] {
+            assert_eq!(WindowsProgram::of(word), expected, "{word}");
+        }
     }
 
     #[test]

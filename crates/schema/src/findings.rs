@@ -3,7 +3,7 @@
 //! A hostile file can hold a hundred thousand mistakes, each of which repeats the longest name in the
 //! file. Nobody reads that, so it is never held: what is too much is counted and dropped where it arises.
 
-use diagnostics::{Finding, Severity, Span, sort};
+use diagnostics::{FileId, Finding, Severity, Span, sort};
 
 use crate::codes;
 
@@ -18,6 +18,9 @@ pub(crate) const MAX_FINDINGS: usize = 1000;
 /// [`MAX_FINDINGS`] this keeps all texts together below some megabytes.
 const MAX_TEXT_BYTES: usize = 1024;
 
+/// The most bytes of a name that a message quotes; no name of the schema has a third of it.
+const MAX_QUOTE_BYTES: usize = 100;
+
 /// What was found so far, in the order of finding.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -26,20 +29,28 @@ pub(crate) struct Findings {
     reports: Kept,
 }
 
-/// The first findings of one severity, and how many there were.
+/// The first findings of one severity, and the places of the others.
 #[derive(Debug, Default)]
 struct Kept {
     first: Vec<Finding>,
-    n_found: usize,
+    unlisted: Vec<Place>,
 }
 
+/// A file and an offset in it.
+pub(crate) type Place = (FileId, usize);
+
 impl Kept {
-    fn take(&mut self, make: impl FnOnce() -> Finding) {
-        self.n_found += 1;
+    fn take(&mut self, file: FileId, at: Span, make: impl FnOnce() -> Finding) {
         // One more than is listed: it tells where the first unlisted one stands.
         if self.first.len() <= MAX_FINDINGS {
             self.first.push(shortened(make()));
+        } else {
+            self.unlisted.push((file, at.start));
         }
+    }
+
+    fn n_found(&self) -> usize {
+        self.first.len() + self.unlisted.len()
     }
 }
 
@@ -51,23 +62,37 @@ impl Findings {
             Severity::Warning => &mut self.warnings,
             Severity::Report => &mut self.reports,
         };
-        kept.take(|| finding);
+        kept.take(finding.primary.file, finding.primary.span, || finding);
     }
 
-    /// Takes an error in that is made only where it can be listed: seeking a suggestion is not cheap.
-    pub(crate) fn push_error(&mut self, make: impl FnOnce() -> Finding) {
-        self.errors.take(make);
+    /// Takes an error at `at` in that is made only where it can be listed: seeking a suggestion is not cheap.
+    pub(crate) fn push_error(&mut self, file: FileId, at: Span, make: impl FnOnce() -> Finding) {
+        self.errors.take(file, at, make);
+    }
+
+    /// As [`Findings::push_error`], for a warning.
+    pub(crate) fn push_warning(&mut self, file: FileId, at: Span, make: impl FnOnce() -> Finding) {
+        self.warnings.take(file, at, make);
+    }
+
+    /// Where the errors stand that are too many to be listed, in ascending order.
+    pub(crate) fn unlisted_errors(&self) -> Vec<Place> {
+        let more = self.errors.first.iter().skip(MAX_FINDINGS);
+        let more = more.map(|finding| (finding.primary.file, finding.primary.span.start));
+        let mut places: Vec<_> = more.chain(self.errors.unlisted.iter().copied()).collect();
+        places.sort_unstable();
+        places
     }
 
     /// Whether one of them is an error.
     pub(crate) fn has_error(&self) -> bool {
-        self.errors.n_found > 0
+        !self.errors.first.is_empty()
     }
 
     /// As many as anyone reads, errors before warnings and reports, sorted by file, then offset.
     pub(crate) fn into_list(self) -> Vec<Finding> {
         let kept = [self.errors, self.warnings, self.reports];
-        let n_found: usize = kept.iter().map(|kept| kept.n_found).sum();
+        let n_found: usize = kept.iter().map(Kept::n_found).sum();
         let mut findings: Vec<_> = kept.into_iter().flat_map(|kept| kept.first).collect();
         if let Some(unlisted) = findings.get(MAX_FINDINGS) {
             let file = unlisted.primary.file;
@@ -91,10 +116,10 @@ impl Extend<Finding> for Findings {
     }
 }
 
-/// As much of a name as a message can hold, for those that many messages repeat: a hostile one is half a
-/// megabyte, and copying it for each takes seconds. The message is cut behind it, so the cut is seen.
+/// As much of a name as a message quotes: the excerpt below has all of it, and a hostile one is half a
+/// megabyte.
 pub(crate) fn quotable(name: &str) -> &str {
-    &name[..name.floor_char_boundary(MAX_TEXT_BYTES)]
+    &name[..name.floor_char_boundary(MAX_QUOTE_BYTES)]
 }
 
 fn shortened(mut finding: Finding) -> Finding {
@@ -162,7 +187,7 @@ mod tests {
         let mut findings = Findings::default();
         let mut n_made = 0;
         for start in 0..2 * MAX_FINDINGS {
-            findings.push_error(|| {
+            findings.push_error(file(), Span::new(start, start), || {
                 n_made += 1;
                 at(Severity::Error, start)
             });
@@ -186,7 +211,7 @@ mod tests {
         assert_eq!(text.len(), MAX_TEXT_BYTES - 1 + "…".len());
         assert!(text.ends_with("é…"));
         let long = "x".repeat(MAX_TEXT_BYTES + 1);
-        assert_eq!(quotable(&long), &long[1..]);
+        assert_eq!(quotable(&long), &long[..MAX_QUOTE_BYTES]);
         assert_eq!(quotable("é"), "é");
         let finding = Finding::error(CODE, file(), Span::default(), &*long)
             .label(&*long)

@@ -7,12 +7,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use diagnostics::{FileId, Finding, Sources, Span};
+use diagnostics::{Code, FileId, Finding, Sources, Span};
 use xml_tree::{Attribute, Element, Tree};
 
-use crate::check;
-use crate::command_line::CommandLine;
-use crate::findings::Findings;
+use crate::check::Trees;
+use crate::codes;
+use crate::command_line::{CommandLine, WindowsProgram, names_a_variable};
+use crate::findings::{Findings, Place};
 use crate::grammar::fate::{Fate, Refusal};
 use crate::grammar::{AttributeSpec, ElementSpec, is_of_any_document};
 
@@ -88,38 +89,29 @@ pub fn ledger(
     visit: &mut dyn FnMut(LedgerEntry<'_>),
 ) -> Result<(), Vec<Finding>> {
     let mut findings = Findings::default();
-    let mut parse = |file: FileId| check::parse(sources, file, &mut findings);
-    let definition = input.definition.map(|file| (file, parse(file)));
-    let configurations = input.configurations.iter();
-    let configurations: Vec<_> = configurations.map(|file| (*file, parse(*file))).collect();
+    let trees = Trees::parse(
+        sources,
+        input.definition,
+        input.configurations,
+        &mut findings,
+    );
     if findings.has_error() {
         return Err(findings.into_list());
     }
-    let lowered = definition
-        .as_ref()
-        .and_then(|(file, tree)| check::read_definition(tree, *file, &mut findings));
-    for (file, tree) in &configurations {
-        let configured = check::read_configuration(tree, *file, &mut findings);
-        if let (Some(definition), Some(configuration)) = (&lowered, &configured) {
-            check::apply_service_rules(definition, configuration, &mut findings);
-        }
-    }
-    let roles = lowered.iter().flat_map(|definition| &definition.roles);
+    let lowered = trees.read(&mut findings);
+    let roles = lowered.definition.iter().flat_map(|it| &it.roles);
+    let unlisted = findings.unlisted_errors();
     let context = Context {
-        errors: Errors::new(findings.into_list()),
+        errors: Errors::new(findings.into_list(), unlisted),
         not_run: roles
             .filter(|role| !role.kind.is_run())
             .filter_map(|role| Some((role.name?.value, role.kind.element())))
             .collect(),
         find_program: input.find_program,
     };
-    let definitions = definition.iter().map(|part| (part, &check::DEFINITION));
-    let configurations = configurations
-        .iter()
-        .map(|part| (part, &check::CONFIGURATION));
-    for ((file, tree), document) in definitions.chain(configurations) {
+    for (file, tree, document) in trees.documents() {
         let mut walk = Walk {
-            file: *file,
+            file,
             context: &context,
             role: None,
             path: String::new(),
@@ -139,24 +131,54 @@ struct Context<'c> {
 }
 
 /// The errors, by the place that they point at.
-struct Errors(Vec<Finding>);
+struct Errors {
+    listed: Vec<Finding>,
+    unlisted: Vec<Place>,
+}
+
+/// An error as the ledger tells it.
+#[derive(Clone, Copy)]
+struct Fault<'e> {
+    message: &'e str,
+    /// Absent for one that is too many to be listed.
+    code: Option<Code>,
+    start: usize,
+}
 
 impl Errors {
-    /// `findings` are sorted by file, then offset.
-    fn new(mut findings: Vec<Finding>) -> Errors {
+    /// `findings` are sorted by file, then offset, and so are the places.
+    fn new(mut findings: Vec<Finding>, unlisted: Vec<Place>) -> Errors {
         findings.retain(Finding::is_error);
-        Errors(findings)
+        Errors {
+            listed: findings,
+            unlisted,
+        }
     }
 
-    /// What the first error within `span` says.
-    fn within(&self, file: FileId, span: Span) -> Option<&str> {
+    /// The first error that points into `span`.
+    fn within(&self, file: FileId, span: Span) -> Option<Fault<'_>> {
+        let is_within = |place: Place| place.0 == file && place.1 < span.end;
         let at = |finding: &Finding| (finding.primary.file, finding.primary.span.start);
-        let first = self
-            .0
-            .partition_point(|finding| at(finding) < (file, span.start));
-        let found = self.0.get(first)?;
-        let is_within = found.primary.file == file && found.primary.span.start < span.end;
-        is_within.then_some(found.message.as_str())
+        let from = (file, span.start);
+        let listed = self.listed.partition_point(|finding| at(finding) < from);
+        let listed = self.listed.get(listed).filter(|found| is_within(at(found)));
+        if let Some(found) = listed {
+            return Some(Fault {
+                message: &found.message,
+                code: Some(found.code),
+                start: found.primary.span.start,
+            });
+        }
+        let unlisted = self.unlisted.partition_point(|place| *place < from);
+        let (_, start) = self
+            .unlisted
+            .get(unlisted)
+            .filter(|place| is_within(**place))?;
+        Some(Fault {
+            message: "there is an error, beyond the thousand that `approot check` lists",
+            code: None,
+            start: *start,
+        })
     }
 }
 
@@ -253,8 +275,11 @@ impl Walk<'_> {
                 .flatten();
             return (program, inside);
         }
-        if let Some(error) = self.context.errors.within(self.file, element.name_span()) {
-            return (refused(error.to_owned()), None);
+        if let Some(error) = self.error_in(element) {
+            let is_unread =
+                error.code.is_some_and(|code| UNREAD.contains(&code)) || is_at_name(element, error);
+            let inside = is_unread.then(|| inside(error.message)).flatten();
+            return (refused(error.message.to_owned()), inside);
         }
         let of_group = matches!(spec.fate, Fate::Group)
             .then(|| holds_only_refused(element, spec))
@@ -299,7 +324,7 @@ impl Walk<'_> {
     ) -> Ruling<'l> {
         let whole = Span::new(attribute.name_span().start, attribute.value_span().end + 1);
         if let Some(error) = self.context.errors.within(self.file, whole) {
-            return refused(error.to_owned());
+            return refused(error.message.to_owned());
         }
         if is_of_any_document(attribute) {
             return refused(
@@ -322,33 +347,50 @@ impl Walk<'_> {
         }
     }
 
+    /// The first error that points at an element's name, or at the name that it gives itself.
+    fn error_in(&self, element: Element<'_>) -> Option<Fault<'_>> {
+        let errors = &self.context.errors;
+        let of_name = element
+            .find_attribute("name")
+            .and_then(|name| errors.within(self.file, name.value_span()));
+        of_name.or_else(|| errors.within(self.file, element.name_span()))
+    }
+
     /// The verdict on an element whose command line names a program of Windows, and on that attribute.
     fn windows_program<'l>(&self, element: Element<'_>, spec: &ElementSpec) -> Option<Ruling<'l>> {
         spec.attribute(COMMAND_LINE)?;
         let line = CommandLine::parse(element.attribute(COMMAND_LINE)?).ok()?;
         let word = line.words()[0].as_str();
-        let (stem, kind) = windows_name(word)?;
+        if names_a_variable(word) {
+            // Only the machine that runs it knows what it names.
+            return None;
+        }
+        let program = WindowsProgram::of(word)?;
         let found = self
             .context
             .find_program
             .zip(self.role.as_deref())
             .and_then(|(find, role)| find(role, word));
         let translated = |how: String| Some((Verdict::Translated, how.into()));
-        match (kind, found) {
-            (WindowsProgram::Script, Some(found)) if !is_script(&found) => {
+        match (program, found) {
+            (WindowsProgram::Script(_), Some(found)) if !WindowsProgram::is_script(&found) => {
                 translated(format!("into `{found}`, which runs instead"))
             }
-            (WindowsProgram::Script, _) => Some(refused(format!(
+            (WindowsProgram::Script(stem), _) => Some(refused(format!(
                 "not yet: Windows scripts are not run; put `{stem}.sh`, or `{stem}`, beside it, which then runs \
                  instead"
             ))),
-            (WindowsProgram::Executable, Some(found)) if windows_name(&found).is_none() => {
+            (WindowsProgram::Executable(_), Some(found)) if found.ends_with(word) => None,
+            (WindowsProgram::Executable(_), Some(found)) => {
                 translated(format!("into `{found}`, which runs instead"))
             }
-            (WindowsProgram::Executable, Some(_)) => None,
-            (WindowsProgram::Executable, None) => {
+            (WindowsProgram::Executable(stem), None) => {
                 translated(format!("into `{stem}`, unless there is a `{word}`"))
             }
+            (WindowsProgram::Shell, Some(_)) => None,
+            (WindowsProgram::Shell, None) => Some(refused(format!(
+                "`{word}` is a program of Windows; name a program of this system"
+            ))),
         }
     }
 
@@ -364,32 +406,19 @@ impl Walk<'_> {
     }
 }
 
+/// Errors that leave an element unread, and so everything inside it.
+const UNREAD: &[Code] = &[codes::ROOT, codes::NAMESPACE, codes::TOO_MANY];
+
+/// Whether an error is about the name that an element gives itself: nothing can refer to it then.
+fn is_at_name(element: Element<'_>, error: Fault<'_>) -> bool {
+    let name = element.find_attribute("name");
+    name.is_some_and(|name| {
+        let span = name.value_span();
+        (span.start..=span.end).contains(&error.start)
+    })
+}
+
 const COMMAND_LINE: &str = "commandLine";
-
-/// What the name of a file says to Windows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WindowsProgram {
-    Script,
-    Executable,
-}
-
-/// The name without the extension that Windows runs it by, and what it is; `None` without such an extension.
-fn windows_name(word: &str) -> Option<(&str, WindowsProgram)> {
-    let (stem, extension) = word.rsplit_once('.')?;
-    let is = |known: &str| extension.eq_ignore_ascii_case(known);
-    let kind = if ["cmd", "bat", "ps1"].into_iter().any(is) {
-        WindowsProgram::Script
-    } else if is("exe") {
-        WindowsProgram::Executable
-    } else {
-        return None;
-    };
-    (!stem.is_empty()).then_some((stem, kind))
-}
-
-fn is_script(word: &str) -> bool {
-    windows_name(word).is_some_and(|(_, kind)| kind == WindowsProgram::Script)
-}
 
 /// As much of a name as a path holds of it.
 fn step(name: &str) -> &str {

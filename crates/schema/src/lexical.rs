@@ -94,8 +94,10 @@ impl Lexical {
             Lexical::VariableName => "a variable name of 1 to 256 characters without `=`",
             Lexical::Name => "a valid name",
             Lexical::VmName => "1 to 10 letters, digits and inner hyphens",
-            Lexical::Int => "a whole number",
-            Lexical::AtLeast(least) => return format!("a whole number from {least}"),
+            Lexical::Int => return format!("a whole number from {} to {}", i32::MIN, i32::MAX),
+            Lexical::AtLeast(least) => {
+                return format!("a whole number from {least} to {}", i32::MAX);
+            }
             Lexical::BoundedText => "a text of at most 256 characters",
             Lexical::UnsignedShort => "a whole number from 0 to 65535",
             Lexical::Ipv4 => "an IPv4 address",
@@ -104,12 +106,22 @@ impl Lexical {
             Lexical::Port => "a port from 1 to 65535",
             Lexical::PortSpecifier => "a port from 1 to 65535 or `*`",
             Lexical::Boolean => "`true` or `false`",
+            Lexical::OneOf([word]) => return format!("`{word}`"),
             Lexical::OneOf(words) => {
                 let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
                 return format!("one of {}", words.join(", "));
             }
         };
         text.to_owned()
+    }
+
+    /// A value to begin with, for advice; dots where there is none that fits most.
+    pub(crate) fn example(self) -> &'static str {
+        match self {
+            Lexical::Boolean => "true",
+            Lexical::OneOf(words) => words.first().copied().unwrap_or("…"),
+            _ => "…",
+        }
     }
 
     fn help(self, value: &str) -> Option<String> {

@@ -32,10 +32,12 @@ mod suggest;
 mod vm_sizes;
 mod xpath;
 
-pub use check::{
-    Checked, CheckedDefinition, check, check_configuration, check_definition, check_findings,
-};
-pub use command_line::{CommandLine, CommandLineError};
+/// The most instances of one deployment: the addresses of its loopback block 127.17.n.0/24, but the first and
+/// the last.
+pub const INSTANCES_MAX: u32 = 254;
+
+pub use check::{Checked, CheckedDefinition, check, check_definition, check_files};
+pub use command_line::{CommandLine, CommandLineError, names_a_variable};
 pub use ledger::{LedgerEntry, LedgerInput, Verdict, ledger};
 pub use load::load;
 pub use model::{

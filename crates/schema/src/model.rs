@@ -289,6 +289,7 @@ pub struct RoleConfiguration {
     pub name: String,
     /// `Instances/@count`, at least 1.
     pub instance_count: u32,
-    /// `ConfigurationSettings/Setting` as name and value, in the definition's order.
+    /// `ConfigurationSettings/Setting` as name and value: declared ones in the definition's order, then those of
+    /// imports in the configuration's.
     pub settings: Vec<(String, String)>,
 }

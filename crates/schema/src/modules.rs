@@ -8,9 +8,14 @@
 //! Source: the `ServiceDefinition.rd` files that the platform's tools made of services with imports; for the
 //! remote debugger "Debugging an Azure cloud service" (Azure documentation).
 
+use std::collections::HashSet;
+
 use diagnostics::Span;
 
 use crate::csdef::Role;
+
+/// What the names of everything that modules add begin with; the module's own name follows.
+const PREFIX: &str = "Microsoft.WindowsAzure.Plugins.";
 
 /// A module.
 #[derive(Debug)]
@@ -176,6 +181,46 @@ pub(crate) fn imported_endpoints(
     imported(role)
         .flat_map(endpoints)
         .filter(|(_, endpoint, _)| !role.declares_endpoint(endpoint.name))
+}
+
+/// The names that come with the modules a role imports.
+///
+/// A module's name makes every name legal that begins with it: the tables need not have all that any version
+/// of a module ever declared, and approot runs none.
+pub(crate) struct Imported<'t>(HashSet<&'t str>);
+
+impl<'t> Imported<'t> {
+    pub(crate) fn of(role: &Role<'t>) -> Imported<'t> {
+        Imported(role.imports.iter().map(|import| import.value).collect())
+    }
+
+    /// Whether a name comes with one of the modules.
+    pub(crate) fn declares(&self, name: &str) -> bool {
+        module_of(name).is_some_and(|module| self.0.contains(module))
+    }
+}
+
+/// The settings of the known module that a setting's name belongs to, if it is none of them.
+pub(crate) fn settings_beside(name: &str) -> Option<&'static [&'static str]> {
+    let module = module_of(name)?;
+    let module = MODULES.iter().find(|known| known.name == module)?;
+    (!module.settings.contains(&name)).then_some(module.settings)
+}
+
+/// What to do about a name that would come with a module which is not imported: what a tool leaves behind
+/// when an import is deleted.
+pub(crate) fn advice(name: &str) -> Option<String> {
+    let module = module_of(name)?;
+    Some(format!(
+        "it belongs to the import of `{module}`, which the role does not have: delete it, or add \
+         `<Import moduleName=\"{module}\" />` to the role in the definition"
+    ))
+}
+
+/// The module that a name belongs to.
+fn module_of(name: &str) -> Option<&str> {
+    let (module, _) = name.strip_prefix(PREFIX)?.split_once('.')?;
+    Some(module)
 }
 
 #[cfg(test)]

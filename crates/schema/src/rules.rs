@@ -17,13 +17,15 @@ mod extended_support;
 mod fixed_ports;
 mod https_certificates;
 mod idle_timeouts;
-mod imported;
 mod instance_count;
+mod instance_ports;
+mod instance_total;
 mod internal_endpoint_count;
 mod known_imports;
 mod known_vm_sizes;
 mod limits;
 mod load_balancers;
+mod misspelt;
 mod network_roles;
 mod port_ranges;
 mod probe_paths;
@@ -46,7 +48,9 @@ mod traffic_rules;
 mod unsupported_roles;
 mod upgrade_domain_count;
 mod variables;
+mod variables_unique;
 mod web_roles;
+mod windows_programs;
 mod xpaths;
 
 use std::borrow::Cow;
@@ -72,6 +76,7 @@ pub(crate) const DEFINITION: &[fn(&ServiceDefinition<'_>, &mut Findings)] = &[
     fixed_ports::check,
     https_certificates::check,
     idle_timeouts::check,
+    instance_ports::check,
     internal_endpoint_count::check,
     known_imports::check,
     known_vm_sizes::check,
@@ -91,8 +96,10 @@ pub(crate) const DEFINITION: &[fn(&ServiceDefinition<'_>, &mut Findings)] = &[
     unsupported_roles::check,
     upgrade_domain_count::check,
     variables::check,
+    variables_unique::check,
     web_roles::check,
-    xpaths::check,
+    windows_programs::check,
+    xpaths::check_definition,
 ];
 
 /// Rules over a configuration.
@@ -115,6 +122,7 @@ pub(crate) const SERVICE: &[ServiceRule] = &[
     certificates_match::check,
     endpoint_acls::check,
     extended_support::check,
+    instance_total::check,
     load_balancers::check,
     network_roles::check,
     range_sizes::check,
@@ -122,6 +130,7 @@ pub(crate) const SERVICE: &[ServiceRule] = &[
     schema_versions::check,
     service_name::check,
     settings_match::check,
+    xpaths::check_service,
 ];
 
 /// One error for each name that stood before, pointing at the first; `fold` makes names comparable.
@@ -174,6 +183,21 @@ fn configured_roles<'d, 't>(
         .roles
         .iter()
         .filter_map(move |role| Some((role, *configured.get(role.name?.value)?)))
+}
+
+/// A finding about an unknown name, with the one that was probably meant, or else with `advice`.
+fn meant_or(
+    finding: Finding,
+    file: FileId,
+    meant: Option<Spanned<&str>>,
+    advice: String,
+) -> Finding {
+    match meant {
+        Some(meant) => finding
+            .related(file, meant.span, "declared here")
+            .help(format!("did you mean `{}`?", meant.value)),
+        None => finding.help(advice),
+    }
 }
 
 /// What a role is called in messages, also when its name is missing.

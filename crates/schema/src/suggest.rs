@@ -22,9 +22,27 @@ pub(crate) fn did_you_mean<'c>(
     name: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<String> {
+    let names: Vec<_> = near(name, candidates)
+        .into_iter()
+        .take(MAX_SUGGESTIONS)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")))
+}
+
+/// The nearest of the candidates, if one is near.
+pub(crate) fn nearest<'c>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
+    near(name, candidates).first().copied()
+}
+
+/// The candidates that are near, the nearest first.
+fn near<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Vec<&'c str> {
     let n_chars = name.chars().count();
     if n_chars > MAX_NAME_CHARS {
-        return None;
+        return Vec::new();
     }
     let folded = name.to_lowercase();
     let limit = (n_chars / 3).max(2);
@@ -51,12 +69,7 @@ pub(crate) fn did_you_mean<'c>(
     // Beside a near miss, one that is two edits further away only distracts.
     let nearest = near.first().map_or(0, |(distance, _)| *distance);
     near.retain(|(distance, _)| *distance <= nearest + 1);
-    let names: Vec<_> = near
-        .iter()
-        .take(MAX_SUGGESTIONS)
-        .map(|(_, name)| format!("`{name}`"))
-        .collect();
-    (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")))
+    near.into_iter().map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]

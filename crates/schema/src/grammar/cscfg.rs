@@ -25,7 +25,7 @@ const JOINED: Fate = Fate::Honoured("as the name that joins it with the definiti
 
 const NO_GUEST: Fate = never(
     "instances are processes of this machine, not guests with a system of their own",
-    "nothing: choose the machine's system",
+    "choose the system of the machine",
 )
 .fate();
 
@@ -356,7 +356,7 @@ static GUEST_AGENT_SETTINGS: ElementSpec = ElementSpec {
         "GuestAgentSettings",
         never(
             "the guest agent is a program of the platform",
-            "nothing: approot changes no firewall and keeps what each end left behind",
+            "delete it: approot changes no firewall, and keeps what each end left behind",
         )
         .reports()
         .fate(),

@@ -66,13 +66,13 @@ pub(super) const SCHEMA_VERSION: Fate =
 
 const WALK: Fate = not_yet(
     "the topology of a running deployment does not change",
-    "nothing: it is what approot will do",
+    "delete the attribute, which says what holds anyway",
 )
 .fate();
 
 const BLAST: Fate = not_yet(
     "the topology of a running deployment does not change",
-    "nothing: changes will go domain by domain",
+    "delete the attribute; changes will go domain by domain",
 )
 .says(Severity::Report, codes::BLAST)
 .fate();
@@ -84,7 +84,7 @@ static LOAD_BALANCER_PROBES: ElementSpec = ElementSpec {
 
 static LOAD_BALANCER_PROBE: ElementSpec = ElementSpec {
     attributes: &[
-        required("name", Text, NAMED),
+        required("name", NonEmpty, NAMED),
         required("protocol", OneOf(&["http", "tcp"]), PROBE),
         optional("path", Text, PROBE),
         // When absent it is the endpoint's port.
@@ -410,7 +410,7 @@ const INSTANCE_PORT: Fate =
 
 const IDLE_TIMEOUT: Fate = not_yet(
     "a connection may be idle for ever",
-    "nothing, unless a client or the program counts on being cut off",
+    "let the program close what is idle",
 )
 .fate();
 
@@ -468,25 +468,25 @@ static FIXED_PORT_RANGE: ElementSpec = ElementSpec {
 static INSTANCE_INPUT_ENDPOINT: ElementSpec = ElementSpec {
     attributes: &[
         required("name", Name, NAMED),
-        required("protocol", OneOf(&["tcp", "udp"]), WITH_ELEMENT),
-        required("localPort", Port, WITH_ELEMENT),
+        required("protocol", OneOf(&["tcp", "udp"]), LISTED),
+        required("localPort", Port, INSTANCE_PORT),
         optional("idleTimeoutInMinutes", AtLeast(1), IDLE_TIMEOUT),
     ],
     children: &[exactly_one(&ALLOCATE_PUBLIC_PORT_FROM)],
+    ..ElementSpec::new("InstanceInputEndpoint", LISTED)
+};
+
+static ALLOCATE_PUBLIC_PORT_FROM: ElementSpec = ElementSpec {
+    children: &[exactly_one(&FIXED_PORT_RANGE)],
     ..ElementSpec::new(
-        "InstanceInputEndpoint",
+        "AllocatePublicPortFrom",
         not_yet(
-            "instances may listen on its local port, and no public port leads there",
+            "instances listen on the local port, and no public port leads there",
             "use an `InputEndpoint`, or one role an instance",
         )
         .warns()
         .fate(),
     )
-};
-
-static ALLOCATE_PUBLIC_PORT_FROM: ElementSpec = ElementSpec {
-    children: &[exactly_one(&FIXED_PORT_RANGE)],
-    ..ElementSpec::new("AllocatePublicPortFrom", GROUP)
 };
 
 static LOCAL_RESOURCES: ElementSpec = ElementSpec {
@@ -608,7 +608,7 @@ static STARTUP: ElementSpec = ElementSpec {
         "0",
         never(
             "it is for internal use of the platform",
-            "nothing: no order depended on it",
+            "delete it: no order depended on it",
         )
         .fate(),
     )],

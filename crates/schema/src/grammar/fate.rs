@@ -32,7 +32,7 @@ pub(crate) const GROUP: Fate = Fate::Group;
 pub(crate) const WITH_ELEMENT: Fate = Fate::WithElement;
 
 /// Why something has no effect, and what its owner can do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// Whether a later version will honour it.
     pub(crate) is_not_yet: bool,
@@ -101,7 +101,9 @@ impl Fate {
         let Some(attribute) = element.find_attribute(name) else {
             return (otherwise, None);
         };
-        let case = cases.iter().find(|(value, _)| *value == attribute.value());
+        // Types that such attributes have allow white space around a value, or no other value that this is.
+        let value = attribute.value().trim();
+        let case = cases.iter().find(|(case, _)| *case == value);
         let fate = case.map_or(*otherwise, |(_, fate)| fate);
         (fate, Some(attribute))
     }

@@ -40,10 +40,10 @@ impl<'t> Node<'t> {
             .spec
             .child(name)
             .expect("lowering reads what the grammar has");
-        let elements = self
-            .element
-            .elements()
-            .filter(move |element| element.name() == name);
+        let is_it = move |element: &Element<'t>| {
+            element.name() == name && element.is_in_namespace_of(self.element)
+        };
+        let elements = self.element.elements().filter(is_it);
         elements.map(|element| Node::new(element, child.element))
     }
 
@@ -52,14 +52,14 @@ impl<'t> Node<'t> {
         self.children(name).next()
     }
 
-    /// The children of this name inside the first child `group`.
+    /// The children of this name inside the children `group`: one too many is an error already, and what
+    /// it holds is not missing.
     pub(crate) fn grouped(
         self,
         group: &'static str,
         name: &'static str,
     ) -> impl Iterator<Item = Node<'t>> {
-        self.child(group)
-            .into_iter()
+        self.children(group)
             .flat_map(move |group| group.children(name))
     }
 
@@ -69,7 +69,8 @@ impl<'t> Node<'t> {
             let child = self.spec.child(element.name())?;
             Some(Node::new(element, child.element))
         };
-        self.element.elements().filter_map(known)
+        let is_ours = move |element: &Element<'t>| element.is_in_namespace_of(self.element);
+        self.element.elements().filter(is_ours).filter_map(known)
     }
 
     /// Whether the attribute stands there, valid or not.
@@ -77,7 +78,8 @@ impl<'t> Node<'t> {
         self.element.find_attribute(name).is_some()
     }
 
-    /// An attribute's valid value, or its default.
+    /// An attribute's valid value, or its default. A `name` need not be valid: that is an error already, and what
+    /// refers to it is right.
     ///
     /// # Panics
     ///
@@ -89,7 +91,7 @@ impl<'t> Node<'t> {
             .expect("lowering reads what the grammar has");
         match self.element.find_attribute(name) {
             Some(attribute) => {
-                let is_valid = spec.lexical.check(attribute.value()).is_ok();
+                let is_valid = name == "name" || spec.lexical.check(attribute.value()).is_ok();
                 is_valid.then(|| Spanned::new(attribute.value(), attribute.value_span()))
             }
             None => match spec.presence {

@@ -1,18 +1,18 @@
 //! The walk: any element against its table, every difference a finding.
 //!
 //! An element that is unknown or opaque has one finding at most, and nothing inside it is looked at. What
-//! has no effect is said where the tables say so, once for an element and all inside it; if it is no error,
-//! once for all places of one kind, of which the ledger has every one. The walk recurses
+//! has no effect is said where the tables say so, once for an element and all inside it, and
+//! once for all places of one kind: the ledger has every one. The walk recurses
 //! no deeper than the tree is, which the reader bounds.
 
-use diagnostics::{FileId, Finding, Label, Severity, Span};
+use diagnostics::{FileId, Finding, Label, Span};
 use xml_tree::{Attribute, Element};
 
-use super::fate::Fate;
+use super::fate::{Fate, Refusal};
 use super::{AttributeSpec, ElementSpec, Presence};
 use crate::codes;
 use crate::findings::{Findings, quotable};
-use crate::suggest::did_you_mean;
+use crate::suggest::{did_you_mean, nearest};
 
 /// A kind of file: what its root must be.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ struct Walk<'w> {
 
 /// What is said of the first of several places.
 struct Repeated {
-    why: &'static str,
+    refusal: &'static Refusal,
     first: Finding,
     n_more: usize,
 }
@@ -102,8 +102,8 @@ impl Walk<'_> {
         for attribute in element.attributes() {
             self.attribute(spec, element, attribute, is_refused);
         }
-        for attribute in spec.attributes {
-            self.missing_attribute(attribute, element);
+        for missing in missing_attributes(spec, element) {
+            self.missing_attribute(missing, misspelling(spec, element, missing), element);
         }
         for child in element.elements() {
             self.child(spec, element, child, is_refused);
@@ -128,41 +128,39 @@ impl Walk<'_> {
         let (Fate::Refused(refusal), decided_by) = fate.of(element) else {
             return false;
         };
-        let same = |said: &&mut Repeated| said.why == refusal.why;
-        if let Some(said) = self.said_once.iter_mut().find(same) {
+        let Some((severity, code)) = refusal.finding else {
+            return true;
+        };
+        let is_same = |said: &&mut Repeated| said.refusal == refusal;
+        if let Some(said) = self.said_once.iter_mut().find(is_same) {
             said.n_more += 1;
-        } else if let Some((severity, code)) = refusal.finding {
-            let (subject, span) = match decided_by {
-                Some(value) => (
-                    format!("{}=\"{}\"", value.name(), value.value()),
-                    value.value_span(),
-                ),
-                None => (name.to_owned(), at),
-            };
-            let verb = if refusal.is_not_yet {
-                "is not supported yet"
-            } else {
-                "has no effect"
-            };
-            let message = format!("`{subject}` {verb}: {}", refusal.why);
-            let label = Label::new(self.file, span);
-            let finding = Finding::new(severity, code, message, label);
-            let finding = finding.help(refusal.instead);
-            match severity {
-                Severity::Error => self.findings.push(finding),
-                Severity::Warning | Severity::Report => self.said_once.push(Repeated {
-                    why: refusal.why,
-                    first: finding,
-                    n_more: 0,
-                }),
-            }
+            return true;
         }
+        let (subject, span) = match decided_by {
+            Some(value) => (
+                format!("{}=\"{}\"", value.name(), value.value()),
+                value.value_span(),
+            ),
+            None => (name.to_owned(), at),
+        };
+        let verb = if refusal.is_not_yet {
+            "is not supported yet"
+        } else {
+            "has no effect"
+        };
+        let message = format!("`{subject}` {verb}: {}", refusal.why);
+        let finding = Finding::new(severity, code, message, Label::new(self.file, span));
+        self.said_once.push(Repeated {
+            refusal,
+            first: finding.help(refusal.instead),
+            n_more: 0,
+        });
         true
     }
 
     fn attribute(
         &mut self,
-        spec: &ElementSpec,
+        spec: &'static ElementSpec,
         element: Element<'_>,
         attribute: Attribute<'_>,
         is_refused: bool,
@@ -181,6 +179,7 @@ impl Walk<'_> {
                     self.is_refused(&known.fate, element, name, attribute.name_span());
                 }
             }
+            None if is_misspelling(spec, element, attribute) => {}
             None => {
                 let candidates = spec.attributes.iter().map(|attribute| attribute.name);
                 let present = |name: &&str| element.find_attribute(name).is_none();
@@ -209,15 +208,25 @@ impl Walk<'_> {
         is_valid
     }
 
-    fn missing_attribute(&mut self, spec: &AttributeSpec, element: Element<'_>) {
-        let is_missing = element.find_attribute(spec.name).is_none();
-        if is_missing && matches!(spec.presence, Presence::Required) {
-            let message = format!("`{}` has no `{}`", element.name(), spec.name);
-            let span = element.name_span();
-            let finding = Finding::error(codes::MISSING_ATTRIBUTE, self.file, span, message);
-            self.findings
-                .push(finding.help(format!("add `{}=\"…\"`", spec.name)));
-        }
+    fn missing_attribute(
+        &mut self,
+        missing: &AttributeSpec,
+        misspelt: Option<Attribute<'_>>,
+        element: Element<'_>,
+    ) {
+        let message = format!("`{}` has no `{}`", element.name(), missing.name);
+        let (span, help) = match misspelt {
+            Some(attribute) => (
+                attribute.name_span(),
+                format!("did you mean `{}`?", missing.name),
+            ),
+            None => (
+                element.name_span(),
+                format!("add `{}=\"{}\"`", missing.name, missing.lexical.example()),
+            ),
+        };
+        let finding = Finding::error(codes::MISSING_ATTRIBUTE, self.file, span, message);
+        self.findings.push(finding.help(help));
     }
 
     fn child(
@@ -230,11 +239,17 @@ impl Walk<'_> {
         let name = child.name();
         let span = child.name_span();
         if !child.is_in_namespace_of(self.root) {
-            let namespace = quotable(child.namespace().unwrap_or_default());
-            let message =
-                format!("`{name}` is in the namespace `{namespace}`, not in that of its file");
-            self.findings
-                .push(Finding::error(codes::NAMESPACE, self.file, span, message));
+            let name = quotable(name);
+            let message = match child.namespace() {
+                Some(namespace) => format!(
+                    "`{name}` is in the namespace `{}`, not in that of its file, and has no effect",
+                    quotable(namespace)
+                ),
+                None => format!("`{name}` is in no namespace, and has no effect"),
+            };
+            let finding = Finding::warning(codes::NAMESPACE, self.file, span, message);
+            let help = "delete its prefix or `xmlns` if it is meant, or else the element";
+            self.findings.push(finding.help(help));
             return;
         }
         if let Some(known) = spec.child(name) {
@@ -263,7 +278,9 @@ impl Walk<'_> {
     fn cardinality(&mut self, spec: &ElementSpec, element: Element<'_>) {
         for child in spec.children {
             let name = child.element.name;
-            let mut found = element.elements().filter(|element| element.name() == name);
+            let is_it =
+                |child: &Element<'_>| child.name() == name && child.is_in_namespace_of(self.root);
+            let mut found = element.elements().filter(is_it);
             if found.clone().count() < child.min {
                 let message = format!("`{}` has no `{name}`", element.name());
                 let span = element.name_span();
@@ -284,6 +301,44 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// The attributes that an element must have and has not.
+fn missing_attributes<'e>(
+    spec: &'static ElementSpec,
+    element: Element<'e>,
+) -> impl Iterator<Item = &'static AttributeSpec> + use<'e> {
+    let attributes = spec.attributes.iter();
+    attributes.filter(move |known| {
+        matches!(known.presence, Presence::Required) && element.find_attribute(known.name).is_none()
+    })
+}
+
+/// The first unknown attribute that is probably the missing one.
+fn misspelling<'e>(
+    spec: &ElementSpec,
+    element: Element<'e>,
+    missing: &AttributeSpec,
+) -> Option<Attribute<'e>> {
+    let is_unknown = |attribute: &Attribute<'e>| {
+        attribute.prefix().is_none() && spec.attribute(attribute.name()).is_none()
+    };
+    element.attributes().filter(is_unknown).find(|attribute| {
+        spec.known_mistake(attribute.name()).is_none()
+            && nearest(attribute.name(), [missing.name]).is_some()
+    })
+}
+
+/// Whether an unknown attribute is told of as the misspelling of one that is missing.
+fn is_misspelling(
+    spec: &'static ElementSpec,
+    element: Element<'_>,
+    attribute: Attribute<'_>,
+) -> bool {
+    missing_attributes(spec, element).any(|missing| {
+        misspelling(spec, element, missing)
+            .is_some_and(|found| found.name_span() == attribute.name_span())
+    })
 }
 
 /// Whether any XML document may have it, as a hint to others: `xsi:schemaLocation`, `xml:lang` and the like.

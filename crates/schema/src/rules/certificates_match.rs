@@ -7,14 +7,14 @@ use std::collections::HashSet;
 
 use diagnostics::Finding;
 
-use super::imported::{self, Imported};
-use super::{configured_roles, shown};
+use super::misspelt::Mismatch;
+use super::{configured_roles, meant_or, shown};
 use crate::codes;
 use crate::cscfg::{self, ServiceConfiguration};
 use crate::csdef::{Role, RoleKind, ServiceDefinition};
-use crate::findings::Findings;
+use crate::findings::{Findings, quotable};
+use crate::modules::{self, Imported};
 use crate::spanned::Spanned;
-use crate::suggest::did_you_mean;
 
 pub(super) fn check(
     definition: &ServiceDefinition<'_>,
@@ -43,13 +43,19 @@ fn check_role(
         return;
     }
     let present_names: HashSet<_> = present().map(values).collect();
+    let declared_names: HashSet<_> = declared().map(values).collect();
+    let imported = Imported::of(role);
+    let is_legal = |name: &str| declared_names.contains(name) || imported.declares(name);
     // One name may stand for several stores.
     let mut seen = HashSet::new();
-    let missing: Vec<_> = declared()
-        .filter(|name| !present_names.contains(name.value) && seen.insert(name.value))
-        .collect();
+    let mismatch = Mismatch::new(
+        declared()
+            .filter(|name| !present_names.contains(name.value) && seen.insert(name.value))
+            .collect(),
+        present().filter(|name| !is_legal(name.value)),
+    );
     let missed = match role.kind {
-        RoleKind::Worker => &missing[..],
+        RoleKind::Worker => &mismatch.missing[..],
         RoleKind::Web | RoleKind::VirtualMachine => &[],
     };
     for name in missed {
@@ -69,21 +75,18 @@ fn check_role(
             .help(help);
         findings.push(finding);
     }
-    let declared_names: HashSet<_> = declared().map(values).collect();
-    let imported = Imported::of(role);
-    let is_legal = |name: &str| declared_names.contains(name) || imported.declares(name);
-    for name in present().filter(|name| !is_legal(name.value)) {
-        findings.push_error(|| {
+    for (name, meant) in mismatch.unknown {
+        findings.push_error(configuration.file, name.span, || {
+            let quoted = quotable(name.value);
             let message = format!(
-                "role {} declares no certificate `{}`",
-                shown(role.name),
-                name.value
+                "role {} declares no certificate `{quoted}`",
+                shown(role.name)
             );
-            let help = imported::advice(name.value)
-                .or_else(|| did_you_mean(name.value, missing.iter().copied().map(values)))
+            let advice = modules::advice(name.value)
                 .unwrap_or_else(|| "delete it, or declare it in the role's `Certificates`".into());
             let (code, file) = (codes::CERTIFICATE_NOT_DECLARED, configuration.file);
-            Finding::error(code, file, name.span, message).help(help)
+            let finding = Finding::error(code, file, name.span, message);
+            meant_or(finding, definition.file, meant, advice)
         });
     }
 }

@@ -30,7 +30,8 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
     }
 }
 
-fn of_role<'t>(role: &Role<'t>) -> Vec<Spanned<&'t str>> {
+/// The command lines of a role's program and startup tasks.
+pub(super) fn of_role<'t>(role: &Role<'t>) -> Vec<Spanned<&'t str>> {
     let programs = role.entry_point.iter().flat_map(|entry| &entry.programs);
     let programs = programs.filter_map(|program| program.command_line);
     let tasks = role

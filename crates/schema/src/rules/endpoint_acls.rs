@@ -7,12 +7,12 @@ use std::collections::{HashMap, HashSet};
 
 use diagnostics::{FileId, Finding, Span};
 
-use super::imported::Imported;
 use super::shown;
 use crate::codes;
 use crate::cscfg::{EndpointAcl, ServiceConfiguration};
 use crate::csdef::{Role, RoleKind, ServiceDefinition};
 use crate::findings::{Findings, quotable};
+use crate::modules::Imported;
 use crate::spanned::Spanned;
 use crate::suggest::did_you_mean;
 
@@ -30,7 +30,7 @@ pub(super) fn check_configuration(
             .access_control
             .filter(|name| !access_controls.contains(name.value));
         if let Some(name) = unknown {
-            findings.push_error(|| {
+            findings.push_error(file, name.span, || {
                 let message = format!("there is no access control `{}`", name.value);
                 let help = did_you_mean(name.value, names().map(|name| name.value));
                 let help = help.unwrap_or_else(|| {
@@ -77,11 +77,13 @@ pub(super) fn check(
     for acl in acls {
         let Some(name) = acl.role else { continue };
         let Some(role) = roles.get(name.value) else {
-            findings.push_error(|| unknown_role(file, definition, name));
+            findings.push_error(file, name.span, || unknown_role(file, definition, name));
             continue;
         };
         if let Some(endpoint) = acl.endpoint.filter(|name| !role.has(name.value)) {
-            findings.push_error(|| unknown_endpoint(file, definition, role.role, endpoint));
+            findings.push_error(file, endpoint.span, || {
+                unknown_endpoint(file, definition, role.role, endpoint)
+            });
         }
     }
 }

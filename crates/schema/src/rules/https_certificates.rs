@@ -7,8 +7,9 @@ use diagnostics::{FileId, Finding};
 use super::shown;
 use crate::codes;
 use crate::csdef::{InputEndpoint, Role, ServiceDefinition};
-use crate::findings::Findings;
+use crate::findings::{Findings, quotable};
 use crate::modules;
+use crate::spanned::Spanned;
 use crate::suggest::did_you_mean;
 
 pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
@@ -23,25 +24,15 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
         let declared = declared(role);
         let distinct: HashSet<_> = declared.iter().copied().collect();
         for endpoint in endpoints {
-            let finding = match endpoint.certificate {
-                Some(name) if distinct.contains(name.value) => None,
-                Some(name) => {
-                    let message = format!(
-                        "role {} has no certificate `{}`",
-                        shown(role.name),
-                        name.value
-                    );
-                    let help = did_you_mean(name.value, declared.iter().copied());
-                    let help =
-                        help.unwrap_or_else(|| "declare it in the role's `Certificates`".into());
-                    let code = codes::HTTPS_CERTIFICATE;
-                    Some(Finding::error(code, definition.file, name.span, message).help(help))
-                }
+            match endpoint.certificate {
+                Some(name) if distinct.contains(name.value) => {}
+                Some(name) => findings.push_error(definition.file, name.span, || {
+                    unknown(definition.file, role, name, &declared)
+                }),
                 // What stands there and is no name has its finding.
-                None if endpoint.has_certificate => None,
-                None => missing(definition.file, endpoint, &declared),
-            };
-            findings.extend(finding);
+                None if endpoint.has_certificate => {}
+                None => findings.extend(missing(definition.file, endpoint, &declared)),
+            }
         }
     }
 }
@@ -57,6 +48,17 @@ fn declared<'t>(role: &Role<'t>) -> Vec<&'t str> {
     own.map(|name| name.value)
         .chain(imported.copied())
         .collect()
+}
+
+fn unknown(file: FileId, role: &Role<'_>, name: Spanned<&str>, declared: &[&str]) -> Finding {
+    let message = format!(
+        "role {} has no certificate `{}`",
+        shown(role.name),
+        quotable(name.value)
+    );
+    let help = did_you_mean(name.value, declared.iter().copied());
+    let help = help.unwrap_or_else(|| "declare it in the role's `Certificates`".into());
+    Finding::error(codes::HTTPS_CERTIFICATE, file, name.span, message).help(help)
 }
 
 fn missing(file: FileId, endpoint: &InputEndpoint<'_>, declared: &[&str]) -> Option<Finding> {

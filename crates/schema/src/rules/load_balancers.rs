@@ -30,7 +30,7 @@ pub(super) fn check(
         let Some(name) = named.filter(|name| !known.contains(name.value)) else {
             continue;
         };
-        findings.push_error(|| {
+        findings.push_error(definition.file, name.span, || {
             let message = format!(
                 "input endpoint {} names load balancer `{}`, which the configuration has not",
                 shown(endpoint.name),

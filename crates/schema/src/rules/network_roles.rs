@@ -26,7 +26,7 @@ pub(super) fn check(
         .iter()
         .filter(|name| !defined_names.contains(name.value));
     for name in unknown {
-        findings.push_error(|| {
+        findings.push_error(configuration.file, name.span, || {
             let message = format!("the definition has no role `{}`", name.value);
             let help = did_you_mean(name.value, defined().map(|name| name.value));
             let (code, file) = (codes::INSTANCE_ADDRESS, configuration.file);

@@ -7,7 +7,7 @@ use diagnostics::Finding;
 use super::shown;
 use crate::codes;
 use crate::csdef::ServiceDefinition;
-use crate::findings::Findings;
+use crate::findings::{Findings, quotable};
 use crate::suggest::did_you_mean;
 
 pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
@@ -23,14 +23,16 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
         let Some(probe) = probe.filter(|probe| !distinct.contains(probe.value)) else {
             continue;
         };
-        let message = format!(
-            "endpoint {} names probe `{}`, which the service has not",
-            shown(endpoint.name),
-            probe.value
-        );
-        let help = did_you_mean(probe.value, defined.clone());
-        let help = help.unwrap_or_else(|| "define it in `LoadBalancerProbes`".to_owned());
         let (file, code) = (definition.file, codes::UNKNOWN_PROBE);
-        findings.push(Finding::error(code, file, probe.span, message).help(help));
+        findings.push_error(file, probe.span, || {
+            let message = format!(
+                "endpoint {} names probe `{}`, which the service has not",
+                shown(endpoint.name),
+                quotable(probe.value)
+            );
+            let help = did_you_mean(probe.value, defined.clone());
+            let help = help.unwrap_or_else(|| "define it in `LoadBalancerProbes`".to_owned());
+            Finding::error(code, file, probe.span, message).help(help)
+        });
     }
 }

@@ -4,25 +4,36 @@ use std::collections::HashSet;
 
 use diagnostics::Finding;
 
+use super::meant_or;
+use super::misspelt::Mismatch;
 use crate::codes;
 use crate::cscfg::ServiceConfiguration;
 use crate::csdef::ServiceDefinition;
-use crate::findings::Findings;
-use crate::suggest::did_you_mean;
+use crate::findings::{Findings, quotable};
 
 pub(super) fn check(
     definition: &ServiceDefinition<'_>,
     configuration: &ServiceConfiguration<'_>,
     findings: &mut Findings,
 ) {
-    let worker = || definition.worker_roles().filter_map(|role| role.name);
-    let all = definition.roles.iter().filter_map(|role| role.name);
-    let defined = || all.clone().map(|name| name.value);
-    let defined_names: HashSet<_> = defined().collect();
+    let defined = || definition.roles.iter().filter_map(|role| role.name);
+    let defined_names: HashSet<_> = defined().map(|name| name.value).collect();
     let configured = || configuration.roles.iter().filter_map(|role| role.name);
     let configured_names: HashSet<_> = configured().map(|name| name.value).collect();
+    let mismatch = Mismatch::new(
+        defined()
+            .filter(|name| !configured_names.contains(name.value))
+            .collect(),
+        configured().filter(|name| !defined_names.contains(name.value)),
+    );
     // A role that approot does not run has its own finding; that it is not configured adds nothing.
-    for name in worker().filter(|name| !configured_names.contains(name.value)) {
+    let worker: HashSet<_> = definition
+        .worker_roles()
+        .filter_map(|role| role.name)
+        .map(|name| name.value)
+        .collect();
+    let missed = mismatch.missing.iter();
+    for name in missed.filter(|name| worker.contains(name.value)) {
         let message = format!("role `{}` is not configured", name.value);
         let help = format!(
             "add `<Role name=\"{}\"><Instances count=\"1\" /></Role>`",
@@ -30,18 +41,15 @@ pub(super) fn check(
         );
         let (file, span) = (configuration.file, configuration.span);
         let finding = Finding::error(codes::ROLE_NOT_CONFIGURED, file, span, message)
-            .related(definition.file, name.span, "defined here")
+            .related(definition.file, name.span, "declared here")
             .help(help);
         findings.push(finding);
     }
-    for name in configured().filter(|name| !defined_names.contains(name.value)) {
-        findings.push_error(|| {
-            let message = format!("the definition has no role `{}`", name.value);
-            let missing = defined().filter(|name| !configured_names.contains(name));
-            let help = did_you_mean(name.value, missing);
-            let help = help.unwrap_or_else(|| "delete it, or correct its name".to_owned());
-            let (code, file) = (codes::ROLE_NOT_DEFINED, configuration.file);
-            Finding::error(code, file, name.span, message).help(help)
-        });
+    for (name, meant) in mismatch.unknown {
+        let message = format!("the definition has no role `{}`", quotable(name.value));
+        let (code, file) = (codes::ROLE_NOT_DEFINED, configuration.file);
+        let finding = Finding::error(code, file, name.span, message);
+        let advice = "delete it, or correct its name".to_owned();
+        findings.push(meant_or(finding, definition.file, meant, advice));
     }
 }

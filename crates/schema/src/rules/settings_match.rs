@@ -7,12 +7,14 @@ use std::collections::HashSet;
 
 use diagnostics::Finding;
 
-use super::imported::{self, Imported};
-use super::{configured_roles, shown};
+use super::misspelt::Mismatch;
+use super::{configured_roles, meant_or, shown};
 use crate::codes;
 use crate::cscfg::{self, ServiceConfiguration};
 use crate::csdef::{Role, RoleKind, ServiceDefinition};
-use crate::findings::Findings;
+use crate::findings::{Findings, quotable};
+use crate::modules::{self, Imported};
+use crate::spanned::Spanned;
 use crate::suggest::did_you_mean;
 
 pub(super) fn check(
@@ -47,13 +49,21 @@ fn check_role(
         return;
     }
     let valued: HashSet<_> = names().map(|name| name.value).collect();
-    let missing: Vec<_> = role
-        .settings
-        .iter()
-        .filter(|name| !valued.contains(name.value))
-        .collect();
+    let declared: HashSet<_> = role.settings.iter().map(|name| name.value).collect();
+    let imported = Imported::of(role);
+    let missing = role.settings.iter().copied();
+    let unknown = names().filter(|name| !declared.contains(name.value));
+    for name in unknown.clone().filter(|name| imported.declares(name.value)) {
+        findings.extend(unlisted(configuration, name));
+    }
+    let mismatch = Mismatch::new(
+        missing
+            .filter(|name| !valued.contains(name.value))
+            .collect(),
+        unknown.filter(|name| !imported.declares(name.value)),
+    );
     let missed = match role.kind {
-        RoleKind::Worker => &missing[..],
+        RoleKind::Worker => &mismatch.missing[..],
         RoleKind::Web | RoleKind::VirtualMachine => &[],
     };
     for name in missed {
@@ -72,26 +82,26 @@ fn check_role(
             ));
         findings.push(finding);
     }
-    let declared: HashSet<_> = role.settings.iter().map(|name| name.value).collect();
-    let imported = Imported::of(role);
-    let is_legal = |name: &str| declared.contains(name) || imported.declares(name);
-    for name in names().filter(|name| !is_legal(name.value)) {
-        findings.push_error(|| {
-            let message = format!(
-                "role {} declares no setting `{}`",
-                shown(role.name),
-                name.value
-            );
-            let help = imported::advice(name.value)
-                .or_else(|| did_you_mean(name.value, missing.iter().map(|name| name.value)))
-                .unwrap_or_else(|| {
-                    format!(
-                        "add `<Setting name=\"{}\" />` to the role in the definition",
-                        name.value
-                    )
-                });
+    for (name, meant) in mismatch.unknown {
+        findings.push_error(configuration.file, name.span, || {
+            let quoted = quotable(name.value);
+            let message = format!("role {} declares no setting `{quoted}`", shown(role.name));
+            let advice = modules::advice(name.value).unwrap_or_else(|| {
+                format!("add `<Setting name=\"{quoted}\" />` to the role in the definition")
+            });
             let (code, file) = (codes::SETTING_NOT_DECLARED, configuration.file);
-            Finding::error(code, file, name.span, message).help(help)
+            let finding = Finding::error(code, file, name.span, message);
+            meant_or(finding, definition.file, meant, advice)
         });
     }
+}
+
+/// A setting that bears the name of a known module, which is not known to declare it.
+fn unlisted(configuration: &ServiceConfiguration<'_>, name: Spanned<&str>) -> Option<Finding> {
+    let listed = modules::settings_beside(name.value)?;
+    let message = format!("no module is known to declare `{}`", quotable(name.value));
+    let (code, file) = (codes::IMPORTED_SETTING, configuration.file);
+    let finding = Finding::warning(code, file, name.span, message);
+    let help = did_you_mean(name.value, listed.iter().copied());
+    Some(finding.help(help.unwrap_or_else(|| "check its name, or delete it".to_owned())))
 }

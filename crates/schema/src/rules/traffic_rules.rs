@@ -10,7 +10,7 @@ use diagnostics::{FileId, Finding};
 use super::shown;
 use crate::codes;
 use crate::csdef::{Role, RoleEndpoint, RoleKind, ServiceDefinition};
-use crate::findings::Findings;
+use crate::findings::{Findings, quotable};
 use crate::modules::{self, ModuleEndpointKind};
 use crate::spanned::Spanned;
 use crate::suggest::did_you_mean;
@@ -42,10 +42,10 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
     let mut roles = Roles::new(definition);
     for rule in &definition.traffic_rules {
         for destination in &rule.destinations {
-            findings.extend(roles.check_destination(destination));
+            roles.check_destination(destination, findings);
         }
         for source in &rule.from_roles {
-            findings.extend(roles.check_role(*source));
+            roles.check_role(*source, findings);
         }
     }
 }
@@ -63,57 +63,78 @@ impl<'r, 't> Roles<'r, 't> {
         }
     }
 
-    fn check_role(&self, name: Spanned<&str>) -> Option<Finding> {
+    fn check_role(&self, name: Spanned<&str>, findings: &mut Findings) {
         if self.by_name.contains_key(name.value) {
-            return None;
+            return;
         }
-        let message = format!("the service has no role `{}`", name.value);
-        let help = did_you_mean(name.value, self.names.iter().copied());
-        let help = help.unwrap_or_else(|| "name a role of this file".to_owned());
-        Some(Finding::error(codes::TRAFFIC_RULE, self.file, name.span, message).help(help))
+        findings.push_error(self.file, name.span, || {
+            let message = format!("the definition has no role `{}`", quotable(name.value));
+            let help = did_you_mean(name.value, self.names.iter().copied());
+            let help = help.unwrap_or_else(|| "name a role of this file".to_owned());
+            Finding::error(codes::TRAFFIC_RULE, self.file, name.span, message).help(help)
+        });
     }
 
-    fn check_destination(&mut self, destination: &RoleEndpoint<'_>) -> Option<Finding> {
-        let role_name = destination.role?;
-        let Some((role, endpoints)) = self.by_name.get_mut(role_name.value) else {
-            return self.check_role(role_name);
+    fn check_destination(&mut self, destination: &RoleEndpoint<'_>, findings: &mut Findings) {
+        let Some(role_name) = destination.role else {
+            return;
         };
-        let name = destination.endpoint?;
+        let Some((role, endpoints)) = self.by_name.get_mut(role_name.value) else {
+            return self.check_role(role_name, findings);
+        };
+        let Some(name) = destination.endpoint else {
+            return;
+        };
         // Of a virtual machine role only the name is read.
         if role.kind == RoleKind::VirtualMachine {
-            return None;
+            return;
         }
         let role = *role;
         let endpoints = endpoints.get_or_insert_with(|| endpoints_of(role));
-        let error = |message| Finding::error(codes::TRAFFIC_RULE, self.file, name.span, message);
+        let file = self.file;
         match endpoints.by_name.get(name.value) {
-            Some(endpoint) if endpoint.is_internal => None,
-            Some(endpoint) => {
-                let message = format!(
-                    "endpoint `{}` of role {} is not internal",
-                    name.value,
-                    shown(role.name)
-                );
-                let help = "traffic rules are about internal endpoints; for others the configuration has \
-                            `AccessControls`";
-                let finding =
-                    error(message).related(self.file, endpoint.name.span, "declared here");
-                Some(finding.help(help))
-            }
+            Some(endpoint) if endpoint.is_internal => {}
+            Some(endpoint) => findings.push(not_internal(file, role, name, *endpoint)),
             None => {
-                let message = format!(
-                    "role {} has no internal endpoint `{}`",
-                    shown(role.name),
-                    name.value
-                );
-                let internal = endpoints.in_order.iter().filter(|it| it.is_internal);
-                let help = did_you_mean(name.value, internal.map(|it| it.name.value));
-                let help =
-                    help.unwrap_or_else(|| "name an `InternalEndpoint` of the role".to_owned());
-                Some(error(message).help(help))
+                findings.push_error(file, name.span, || no_endpoint(file, role, name, endpoints))
             }
         }
     }
+}
+
+fn not_internal(
+    file: FileId,
+    role: &Role<'_>,
+    name: Spanned<&str>,
+    endpoint: Endpoint<'_>,
+) -> Finding {
+    let message = format!(
+        "endpoint `{}` of role {} is not internal",
+        quotable(name.value),
+        shown(role.name)
+    );
+    Finding::error(codes::TRAFFIC_RULE, file, name.span, message)
+        .related(file, endpoint.name.span, "declared here")
+        .help(
+            "traffic rules are about internal endpoints; for others the configuration has `AccessControls`",
+        )
+}
+
+fn no_endpoint(
+    file: FileId,
+    role: &Role<'_>,
+    name: Spanned<&str>,
+    endpoints: &Endpoints<'_>,
+) -> Finding {
+    let message = format!(
+        "role {} has no internal endpoint `{}`",
+        shown(role.name),
+        quotable(name.value)
+    );
+    let internal = endpoints.in_order.iter().filter(|it| it.is_internal);
+    let help = did_you_mean(name.value, internal.map(|it| it.name.value));
+    let help = help.unwrap_or_else(|| "name an `InternalEndpoint` of the role".to_owned());
+    Finding::error(codes::TRAFFIC_RULE, file, name.span, message).help(help)
 }
 
 fn endpoints_of<'t>(role: &Role<'t>) -> Endpoints<'t> {

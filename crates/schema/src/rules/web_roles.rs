@@ -9,7 +9,7 @@ use diagnostics::{FileId, Finding};
 use super::shown;
 use crate::codes;
 use crate::csdef::{Role, RoleKind, ServiceDefinition};
-use crate::findings::Findings;
+use crate::findings::{Findings, quotable};
 use crate::suggest::did_you_mean;
 
 pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings) {
@@ -38,13 +38,15 @@ fn check_bindings(file: FileId, role: &Role<'_>, findings: &mut Findings) {
         if distinct.contains(binding.value) {
             continue;
         }
-        let role = shown(role.name);
-        let message = format!(
-            "web role {role} has no endpoint `{}` to bind to",
-            binding.value
-        );
-        let help = did_you_mean(binding.value, names());
-        let help = help.unwrap_or_else(|| "name an endpoint of the same role".to_owned());
-        findings.push(Finding::warning(codes::WEB_ROLE, file, binding.span, message).help(help));
+        findings.push_warning(file, binding.span, || {
+            let message = format!(
+                "web role {} has no endpoint `{}` to bind to",
+                shown(role.name),
+                quotable(binding.value)
+            );
+            let help = did_you_mean(binding.value, names());
+            let help = help.unwrap_or_else(|| "name an endpoint of the same role".to_owned());
+            Finding::warning(codes::WEB_ROLE, file, binding.span, message).help(help)
+        });
     }
 }

@@ -112,7 +112,7 @@ fn an_instance_count_is_at_least_1() {
         let mut sources = Sources::new();
         let role = format!("<Role name=\"W\"><Instances count=\"{n}\" /></Role>");
         let file = sources.add("a.cscfg", configuration(&role));
-        codes(&schema::check_configuration(&sources, file))
+        codes(&schema::check_files(&sources, None, &[file]))
     };
     assert_eq!(count("1"), [""; 0]);
     assert_eq!(count("2147483647"), [""; 0]);
@@ -171,7 +171,8 @@ fn setting_names_are_compared_letter_by_letter() {
     );
     assert_eq!(
         check_settings(declared, "<Setting name=\"a\" value=\"\" />"),
-        ["AR0114", "AR0115"]
+        ["AR0115"],
+        "one mistake, and not a missing setting beside an unknown one"
     );
 }
 

@@ -21,7 +21,7 @@ fn check(role_body: &str, configuration_body: &str) -> Vec<&'static str> {
 fn check_configuration(body: &str) -> Vec<&'static str> {
     let mut sources = Sources::new();
     let file = sources.add("a.cscfg", configuration(body));
-    without_verdicts(codes(&schema::check_configuration(&sources, file)))
+    without_verdicts(codes(&schema::check_files(&sources, None, &[file])))
 }
 
 fn declared(names: &[&str]) -> String {
@@ -56,7 +56,8 @@ fn declared_and_configured_certificates_are_the_same() {
     assert_eq!(check(&["A", "B"], &["B", "A"]), [""; 0]);
     assert_eq!(check(&["A", "B"], &["A"]), ["AR0141"]);
     assert_eq!(check(&["A"], &["A", "B"]), ["AR0144"]);
-    assert_eq!(check(&["A"], &["a"]), ["AR0141", "AR0144"]);
+    assert_eq!(check(&["A"], &["a"]), ["AR0144"]);
+    assert_eq!(check(&["A"], &["Other"]), ["AR0141", "AR0144"]);
     assert_eq!(check(&["A"], &["A", "A"]), ["AR0142"]);
     assert_eq!(check(&["A"], &[]), ["AR0141"]);
 }
@@ -157,9 +158,9 @@ fn a_public_range_has_a_port_for_each_instance() {
     assert_eq!(check(10, 12, "3"), [""; 0]);
     assert_eq!(check(10, 12, "4"), ["AR0146"]);
     assert_eq!(check(10, 10, "1"), [""; 0]);
-    assert_eq!(check(1, 65535, "65535"), [""; 0]);
-    assert_eq!(check(1, 65535, "65536"), ["AR0146"]);
-    assert_eq!(check(65535, 65535, "2147483647"), ["AR0146"]);
+    assert_eq!(check(1, 65535, "65535"), ["AR0169"]);
+    assert_eq!(check(1, 65535, "65536"), ["AR0146", "AR0169"]);
+    assert_eq!(check(65535, 65535, "2147483647"), ["AR0146", "AR0169"]);
     assert_eq!(check(10, 12, "0"), ["AR0117"]);
 }
 
@@ -309,7 +310,9 @@ fn a_load_balancer_that_an_endpoint_names_is_configured() {
 #[test]
 fn a_role_of_other_case_is_another_role() {
     assert_eq!(check("", &configured("W", "")), [""; 0]);
-    assert_eq!(check("", &configured("w", "")), ["AR0111", "AR0112"]);
+    // One mistake, and not a missing role beside an unknown one.
+    assert_eq!(check("", &configured("w", "")), ["AR0112"]);
+    assert_eq!(check("", &configured("Other", "")), ["AR0111", "AR0112"]);
 }
 
 /// The findings of files of one role whose roots have these attributes.
@@ -416,4 +419,56 @@ fn long_lists_that_differ_take_no_quadratic_time() {
     let found = check(&body, &(configured + &network));
     assert!(found.contains(&"AR0137"));
     assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn more_instances_than_a_machine_has_places_for_are_a_warning() {
+    let roles = role("V", "") + &role("W", "");
+    let check = |of_v: u32, of_w: u32| {
+        let configured = |name: &str, count: u32| {
+            format!("<Role name=\"{name}\"><Instances count=\"{count}\" /></Role>")
+        };
+        let body = configured("V", of_v) + &configured("W", of_w);
+        check_both(&definition("", &roles), &configuration(&body))
+    };
+    assert_eq!(check(253, 1), [""; 0]);
+    assert_eq!(check(254, 1), ["AR0169"]);
+    assert_eq!(check(2147483647, 2147483647), ["AR0169"]);
+}
+
+#[test]
+fn a_setting_of_a_module_is_one_that_it_is_known_to_declare() {
+    let imports = |module: &str| format!("<Imports><Import moduleName=\"{module}\" /></Imports>");
+    let check = |module: &str, name: &str| {
+        let name = format!("Microsoft.WindowsAzure.Plugins.{name}");
+        let settings = format!(
+            "<ConfigurationSettings><Setting name=\"{name}\" value=\"\" /></ConfigurationSettings>"
+        );
+        check(&imports(module), &configured("W", &settings))
+    };
+    assert_eq!(
+        check("Diagnostics", "Diagnostics.ConnectionString"),
+        [""; 0]
+    );
+    assert_eq!(
+        check("Diagnostics", "Diagnostics.ConectionString"),
+        ["AR0165"]
+    );
+    // Of a module that nobody knows any name may be right.
+    assert_eq!(check("Own", "Own.Anything"), ["AR0159"]);
+}
+
+#[test]
+fn an_xpath_to_the_setting_of_a_module_needs_its_value() {
+    let name = "Microsoft.WindowsAzure.Plugins.Diagnostics.ConnectionString";
+    let body = format!(
+        "<Imports><Import moduleName=\"Diagnostics\" /></Imports><Startup><Task commandLine=\"a\"><Environment>\
+         <Variable name=\"V\"><RoleInstanceValue xpath=\"/RoleEnvironment/CurrentInstance/ConfigurationSettings/\
+         ConfigurationSetting[@name='{name}']/@value\" /></Variable></Environment></Task></Startup>"
+    );
+    let with = format!(
+        "<ConfigurationSettings><Setting name=\"{name}\" value=\"\" /></ConfigurationSettings>"
+    );
+    assert_eq!(check(&body, &configured("W", &with)), [""; 0]);
+    assert_eq!(check(&body, &configured("W", "")), ["AR0124"]);
 }

@@ -1,13 +1,14 @@
 //! Both sides of every rule over the definition alone.
 //!
-//! Much of what the rules are about has a finding of its own, since approot does not do it yet: [`codes`]
-//! gives those of the rules.
+//! Much of what the rules are about has a finding of its own, since approot does not do it yet; and many
+//! endpoints here share a port of their instances, which has a test of its own. [`codes`] gives the rest.
 
 use crate::support::{check, definition, role};
 
 /// The codes of a definition's findings without those that only say what approot does with a part.
 fn codes(definition: &str) -> Vec<&'static str> {
-    let is_of_rule = |code: &&str| !matches!(*code, "AR0130" | "AR0131" | "AR0138" | "AR0139");
+    let aside = ["AR0130", "AR0131", "AR0138", "AR0139", "AR0164", "AR0172"];
+    let is_of_rule = |code: &&str| !aside.contains(code);
     check(definition).into_iter().filter(is_of_rule).collect()
 }
 
@@ -622,7 +623,8 @@ fn an_xpath_may_name_a_setting_that_an_import_declares() {
     assert_eq!(setting("Other"), ["AR0124"]);
     let of_plugin = |rest: &str| setting(&format!("Microsoft.WindowsAzure.Plugins.{rest}"));
     assert_eq!(of_plugin("RemoteAccess.Enabled"), [""; 0]);
-    assert_eq!(of_plugin("RemoteAccess.Disabled"), ["AR0124"]);
+    // The tables need not have all that any version of a module declared.
+    assert_eq!(of_plugin("RemoteAccess.Disabled"), [""; 0]);
     assert_eq!(of_plugin("Diagnostics.ConnectionString"), ["AR0124"]);
 }
 
@@ -646,4 +648,70 @@ fn an_xpath_may_name_an_endpoint_of_a_single_instance_in_either_quotes() {
         of_xpath("Endpoints/Endpoint[@name='One&quot;]/@port"),
         ["AR0123"]
     );
+}
+
+#[test]
+fn endpoints_on_one_port_of_their_instances_are_a_warning() {
+    let of = |endpoints: &str| {
+        let role = role("W", &format!("<Endpoints>{endpoints}</Endpoints>"));
+        check(&definition("", &role))
+    };
+    let local = |name: &str, port: u16| {
+        format!(
+            "<InputEndpoint name=\"{name}\" protocol=\"tcp\" port=\"{port}\" localPort=\"9\" />"
+        )
+    };
+    assert_eq!(of(&local("A", 1)), [""; 0]);
+    assert_eq!(of(&(local("A", 1) + &local("B", 2))), ["AR0172"]);
+    let fixed = |protocol: &str| {
+        format!("<InternalEndpoint name=\"I\" protocol=\"{protocol}\" port=\"9\" />")
+    };
+    assert_eq!(of(&(local("A", 1) + &fixed("http"))), ["AR0172"]);
+    assert_eq!(of(&(local("A", 1) + &fixed("udp"))), [""; 0]);
+    // Without a local port it is the public one; two of those clash outside already.
+    assert_eq!(of(&(input("A", "tcp", 9) + &fixed("tcp"))), ["AR0172"]);
+    assert_eq!(
+        of(&(input("A", "tcp", 9) + &input("B", "tcp", 9))),
+        ["AR0107"]
+    );
+}
+
+#[test]
+fn a_variable_stands_once_without_regard_to_case() {
+    let of = |names: &[&str]| {
+        let variable = |name: &&str| format!("<Variable name=\"{name}\" value=\"\" />");
+        let variables: String = names.iter().map(variable).collect();
+        codes(&definition(
+            "",
+            &role(
+                "W",
+                &format!(
+                    "<Startup><Task commandLine=\"a\"><Environment>{variables}</Environment></Task></Startup>"
+                ),
+            ),
+        ))
+    };
+    assert_eq!(of(&["A", "B"]), [""; 0]);
+    assert_eq!(of(&["A", "A"]), ["AR0171"]);
+    assert_eq!(of(&["A", "b", "a"]), ["AR0171"]);
+}
+
+#[test]
+fn scripts_and_shells_of_windows_are_reported() {
+    let of = |line: &str| {
+        let task = format!("<Startup><Task commandLine=\"{line}\" /></Startup>");
+        check(&definition("", &role("W", &task)))
+    };
+    for line in ["a.sh", "a", "a.exe", "%TOOLS%\\a.cmd", "${TOOLS}/a.cmd"] {
+        assert_eq!(of(line), [""; 0], "{line}");
+    }
+    for line in [
+        "a.cmd x",
+        "bin\\A.BAT",
+        "a.ps1",
+        "cmd /c a",
+        "PowerShell.exe -File a.ps1",
+    ] {
+        assert_eq!(of(line), ["AR0164"], "{line}");
+    }
 }

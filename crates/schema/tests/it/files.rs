@@ -44,7 +44,9 @@ fn check(definition: Option<&Path>, configuration: Option<&Path>) -> Outcome {
                     .map(|definition| format!("{definition:#?}\n")),
             )
         }
-        (None, Some(configuration)) => (schema::check_configuration(&sources, configuration), None),
+        (None, Some(configuration)) => {
+            (schema::check_files(&sources, None, &[configuration]), None)
+        }
         (None, None) => unreachable!("one of them is a fixture"),
     };
     Outcome {

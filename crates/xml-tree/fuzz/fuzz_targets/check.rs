@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(alone.definition.is_none(), has_error(&alone.findings));
     assert_sound(
         &sources,
-        &schema::check_configuration(&sources, configuration),
+        &schema::check_files(&sources, None, &[configuration]),
     );
 });
 

@@ -63,7 +63,7 @@ fn more_than_20_instances_are_no_finding() {
     let mut sources = Sources::new();
     let role = "<Role name=\"W\"><Instances count=\"21\" /></Role>";
     let file = sources.add("a.cscfg", configuration(role));
-    assert_eq!(schema::check_configuration(&sources, file), []);
+    assert_eq!(schema::check_files(&sources, None, &[file]), []);
 }
 
 #[test]
