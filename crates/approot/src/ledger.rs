@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use diagnostics::{FileId, Locator, Sources};
+use diagnostics::{FileId, Locator, Sources, one_line};
 use packager::Opened;
 use plan::command_line::Program;
 use schema::{Definition, LedgerEntry, LedgerInput, Verdict};
@@ -87,8 +87,7 @@ impl<'a> Approots<'a> {
     fn find_program(&self, role: &str, word: &str) -> Option<String> {
         let path = std::env::var("PATH").ok();
         let in_approot = |relative: &str| self.has(role, relative);
-        let on_machine = |name: &str| host::find_on_path(name, path.as_deref()).is_some();
-        match Program::resolve(word, in_approot, on_machine)? {
+        match host::resolve(word, in_approot, path.as_deref())? {
             Program::InApproot(program) | Program::OnMachine(program) => Some(program),
         }
     }
@@ -232,5 +231,7 @@ fn human(entry: &JsonEntry<'_>) -> String {
         how,
     } = entry;
     let value = value.map_or_else(String::new, |value| format!(" = {value:?}"));
-    format!("{file}:{line}:{column}: {verdict}: {path}{value}: {how}\n")
+    // Texts of the files stand in all of it, and must not end the line or command the terminal.
+    let text = format!("{file}:{line}:{column}: {verdict}: {path}{value}: {how}");
+    one_line(&text) + "\n"
 }

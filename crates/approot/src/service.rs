@@ -302,10 +302,7 @@ fn role_source(
 
 /// Where a file of the approot comes from if this content brings it; `None` if it does not.
 pub(crate) fn place_of(content: &Content, folder: &Path, relative: &str) -> Option<PathBuf> {
-    let destination = content.destination.replace('\\', "/");
-    let destination = destination
-        .trim_start_matches("./")
-        .trim_matches(['/', '.']);
+    let destination = packager::destination(&content.destination)?;
     let below = Path::new(relative).strip_prefix(destination).ok()?;
     let source = expand(&content.source_directory).ok()?;
     Some(folder.join(source.replace('\\', "/")).join(below))

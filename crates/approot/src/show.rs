@@ -35,6 +35,9 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
 
 fn help(error: &FabricError) -> Option<String> {
     match error {
+        FabricError::NoProgram { word, .. } if let Some(stem) = schema::windows_script_stem(word) => Some(format!(
+            "Windows scripts are not run: put `{stem}.sh`, or `{stem}`, into the approot, which then runs instead"
+        )),
         FabricError::NoProgram { role, what: "program", .. } => Some(format!(
             "build the program and name it with `--binary {role}=FILE`; `cargo xtask run-local` and `cargo xtask \
              package` do both for a role that is a package of this workspace"

@@ -153,7 +153,7 @@ fn within(file: &SourceFile, span: Span, lines: &Range<usize>) -> Range<usize> {
 }
 
 /// Text that a terminal shows and does not obey, and that does not end the line it stands on.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     normalize_untrusted_str(text).replace('\n', " ")
 }
 

@@ -19,7 +19,7 @@ mod span;
 pub use codes::{Code, CodeEntry};
 pub use finding::{Finding, Label, Severity, sort};
 pub use github::render_github;
-pub use human::{Style, render_human};
+pub use human::{Style, one_line, render_human};
 pub use json::render_json;
 pub use locator::Locator;
 pub use sarif::render_sarif;

@@ -172,8 +172,7 @@ fn no_program(role: &str, what: &'static str, command_line: &str, word: &str) ->
 fn find(word: &str, approot: &Path) -> Option<Program> {
     let path = std::env::var("PATH").ok();
     let in_approot = |relative: &str| approot.join(relative).is_file();
-    let on_machine = |name: &str| host::find_on_path(name, path.as_deref()).is_some();
-    Program::resolve(word, in_approot, on_machine)
+    host::resolve(word, in_approot, path.as_deref())
 }
 
 fn check_socket_paths(instance: &InstancePlan) -> Result<(), FabricError> {

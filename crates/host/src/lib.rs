@@ -24,5 +24,5 @@ mod run;
 mod runtime_server;
 
 pub use error::HostError;
-pub use programs::find_on_path;
+pub use programs::resolve;
 pub use run::run;

@@ -169,17 +169,26 @@ fn argument(word: &str, approot: &Path) -> OsString {
     }
 }
 
+/// The program that the first word of a command line means on this machine: `in_approot` says whether a relative
+/// path is a file of the approot, and `path` holds the folders to look in besides.
+pub fn resolve(
+    word: &str,
+    in_approot: impl Fn(&str) -> bool,
+    path: Option<&str>,
+) -> Option<Program> {
+    Program::resolve(word, in_approot, |name| find_on_path(name, path).is_some())
+}
+
 fn find(word: &str, approot: &Path, path: Option<&str>) -> Option<PathBuf> {
     let in_approot = |relative: &str| approot.join(relative).is_file();
-    let on_machine = |name: &str| find_on_path(name, path).is_some();
-    match Program::resolve(word, in_approot, on_machine)? {
+    match resolve(word, in_approot, path)? {
         Program::InApproot(relative) => Some(approot.join(relative)),
         Program::OnMachine(name) => find_on_path(&name, path),
     }
 }
 
 /// Finds an executable file: an absolute path as it is, a bare name in the folders of `path`.
-pub fn find_on_path(name: &str, path: Option<&str>) -> Option<PathBuf> {
+fn find_on_path(name: &str, path: Option<&str>) -> Option<PathBuf> {
     let is_executable = |path: &Path| {
         path.metadata()
             .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)

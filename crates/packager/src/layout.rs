@@ -184,24 +184,10 @@ impl<'a> Approot<'a> {
 
     /// The destination with `/` between its steps, empty for the approot itself.
     fn destination(&self, content: &ContentSource) -> Result<String, SourceError> {
-        let leaves = || SourceError::Destination {
+        destination(&content.destination).ok_or_else(|| SourceError::Destination {
             role: self.role.name.clone(),
             destination: content.destination.clone(),
-        };
-        let is_rooted = content.destination.starts_with(['\\', '/']);
-        let has_drive = content.destination.as_bytes().get(1) == Some(&b':');
-        if is_rooted || has_drive {
-            return Err(leaves());
-        }
-        let mut steps = Vec::new();
-        for step in content.destination.split(['\\', '/']) {
-            match step {
-                "" | "." => {}
-                ".." => drop(steps.pop().ok_or_else(leaves)?),
-                _ => steps.push(step),
-            }
-        }
-        Ok(steps.join("/"))
+        })
     }
 
     fn declared(&self, path: &Path, declared_as: &str) -> impl FnOnce(io::Error) -> SourceError {
@@ -268,4 +254,23 @@ fn reading(path: &Path) -> impl FnOnce(io::Error) -> SourceError {
 fn refused(path: &Path) -> impl FnOnce(Refusal) -> SourceError {
     let path = path.to_owned();
     |refusal| SourceError::Refused { path, refusal }
+}
+/// A `Content/@destination` with `/` between its steps, empty for the approot itself; `None` if it leaves the
+/// approot.
+#[must_use]
+pub fn destination(text: &str) -> Option<String> {
+    let is_rooted = text.starts_with(['\\', '/']);
+    let has_drive = text.as_bytes().get(1) == Some(&b':');
+    if is_rooted || has_drive {
+        return None;
+    }
+    let mut steps = Vec::new();
+    for step in text.split(['\\', '/']) {
+        match step {
+            "" | "." => {}
+            ".." => drop(steps.pop()?),
+            _ => steps.push(step),
+        }
+    }
+    Some(steps.join("/"))
 }

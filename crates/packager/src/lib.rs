@@ -31,6 +31,7 @@ mod sums;
 mod tree;
 
 pub use crate::build::{BuildError, Package, build};
+pub use crate::layout::destination;
 pub use crate::manifest::{Content, Manifest, ManifestError, ManifestFile};
 pub use crate::open::{OpenError, Opened, Report, is_package, open, verify};
 pub use crate::source::{Conflict, ContentSource, RoleSource, ServiceSource, SourceError};

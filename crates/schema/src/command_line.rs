@@ -113,11 +113,6 @@ impl<'w> WindowsProgram<'w> {
             None
         }
     }
-
-    /// Whether `word` names a script.
-    pub(crate) fn is_script(word: &str) -> bool {
-        matches!(WindowsProgram::of(word), Some(WindowsProgram::Script(_)))
-    }
 }
 
 /// Whether a word holds `%NAME%` or `${NAME}`, whose value only the machine that runs it knows.
@@ -131,6 +126,14 @@ pub fn names_a_variable(word: &str) -> bool {
         .and_then(|(_, rest)| rest.split_once('}'));
     let is_name = |name: &str| !name.is_empty() && !name.contains(char::is_whitespace);
     percent.is_some_and(is_name) || brace.is_some_and(|(name, _)| is_name(name))
+}
+
+/// The name of a Windows script without its extension, `a` of `a.cmd`; `None` for any other word.
+pub fn windows_script_stem(word: &str) -> Option<&str> {
+    match WindowsProgram::of(word)? {
+        WindowsProgram::Script(stem) => Some(stem),
+        WindowsProgram::Executable(_) | WindowsProgram::Shell => None,
+    }
 }
 
 /// Why a command line cannot be run; places are byte offsets in it.

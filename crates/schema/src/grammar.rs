@@ -203,6 +203,37 @@ mod tests {
         assert!(unused.is_empty(), "not in the complete file: {unused:?}");
     }
 
+    /// What the ledger takes for granted: an element's fate is decided in one step, and is its own.
+    fn check_fates(spec: &'static ElementSpec, seen: &mut BTreeSet<&'static str>) {
+        use fate::Fate;
+
+        let is_final = |fate: &Fate| !matches!(fate, Fate::ByValue(..) | Fate::WithElement);
+        let is_sound = |fate: &Fate| match fate {
+            Fate::ByValue(_, cases, otherwise) => {
+                is_final(otherwise) && cases.iter().all(|(_, fate)| is_final(fate))
+            }
+            fate => is_final(fate),
+        };
+        assert!(is_sound(&spec.fate), "{}", spec.name);
+        for attribute in spec.attributes {
+            let is_shared = matches!(attribute.fate, Fate::WithElement);
+            assert!(is_shared || is_sound(&attribute.fate), "{}", attribute.name);
+        }
+        for child in spec.children {
+            if seen.insert(child.element.name) {
+                check_fates(child.element, seen);
+            }
+        }
+    }
+
+    #[test]
+    fn every_fate_is_decided_in_one_step() {
+        let mut seen = BTreeSet::new();
+        check_fates(&csdef::SERVICE_DEFINITION, &mut seen);
+        check_fates(&cscfg::SERVICE_CONFIGURATION, &mut seen);
+        assert!(seen.len() > 60, "{seen:?}");
+    }
+
     #[test]
     fn the_complete_files_of_the_ledger_tests_have_every_element_and_attribute() {
         check(

@@ -12,7 +12,7 @@ use xml_tree::{Attribute, Element, Tree};
 
 use crate::check::Trees;
 use crate::codes;
-use crate::command_line::{CommandLine, WindowsProgram, names_a_variable};
+use crate::command_line::{CommandLine, WindowsProgram, names_a_variable, windows_script_stem};
 use crate::findings::{Findings, Place};
 use crate::grammar::fate::{Fate, Refusal};
 use crate::grammar::{AttributeSpec, ElementSpec, is_of_any_document};
@@ -373,7 +373,7 @@ impl Walk<'_> {
             .and_then(|(find, role)| find(role, word));
         let translated = |how: String| Some((Verdict::Translated, how.into()));
         match (program, found) {
-            (WindowsProgram::Script(_), Some(found)) if !WindowsProgram::is_script(&found) => {
+            (WindowsProgram::Script(_), Some(found)) if windows_script_stem(&found).is_none() => {
                 translated(format!("into `{found}`, which runs instead"))
             }
             (WindowsProgram::Script(stem), _) => Some(refused(format!(

@@ -368,6 +368,55 @@ fn xpaths_that_mean_nothing() {
     xpaths_cost_little(|i| format!("/RoleEnvironmnt/{i}{}", "/a".repeat(50)));
 }
 
+/// Names of which any two are near each other, and none is equal to one of another kind.
+fn near(kind: char, i: usize) -> String {
+    format!("{}{kind}{:04}", "n".repeat(50), i % 10_000)
+}
+
+#[test]
+fn probes_that_are_almost_there() {
+    let probe = |i| {
+        format!(
+            "<LoadBalancerProbe name='{}' protocol='tcp'/>",
+            near('a', i)
+        )
+    };
+    let probes: String = (0..1000).map(probe).collect();
+    let endpoint = |i| {
+        let probe = near('b', i);
+        format!("<InputEndpoint name='e{i}' protocol='tcp' port='1' loadBalancerProbe='{probe}'/>")
+    };
+    cost_little(
+        &Growing::definition(endpoint).inside(
+            &format!(
+                "<LoadBalancerProbes>{probes}</LoadBalancerProbes><WorkerRole name='W'><Endpoints>"
+            ),
+            "</Endpoints></WorkerRole>",
+        ),
+        &configured(|i| format!("<Setting name='s{i}' value=''/>")),
+    );
+}
+
+#[test]
+fn xpaths_to_what_is_almost_there() {
+    let endpoint = |i| format!("<InternalEndpoint name='{}' protocol='tcp'/>", near('a', i));
+    let endpoints: String = (0..1000).map(endpoint).collect();
+    let variable = |i| {
+        let path = "/RoleEnvironment/CurrentInstance/Endpoints/Endpoint";
+        let xpath = format!("{path}[@name='{}']/@port", near('b', i));
+        format!("<Variable name='v{i}'><RoleInstanceValue xpath=\"{xpath}\"/></Variable>")
+    };
+    cost_little(
+        &Growing::definition(variable).inside(
+            &format!(
+                "<WorkerRole name='W'><Endpoints>{endpoints}</Endpoints><Runtime><Environment>"
+            ),
+            "</Environment></Runtime></WorkerRole>",
+        ),
+        &configured(|i| format!("<Setting name='s{i}' value=''/>")),
+    );
+}
+
 #[test]
 fn endpoints_whose_ports_clash() {
     let endpoint = |i| format!("<InputEndpoint name='e{i}' protocol='tcp' port='80'/>");
