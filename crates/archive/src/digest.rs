@@ -119,6 +119,12 @@ impl<W> HashingWriter<W> {
         }
     }
 
+    /// The digest of what was written so far.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
     /// Gives back the inner writer, with the digest and the number of all bytes written.
     pub fn finish(self) -> (W, Digest, u64) {
         (self.inner, self.hasher.finish(), self.bytes)
