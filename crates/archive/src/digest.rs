@@ -23,6 +23,12 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// The digest whose binary form is `bytes`.
+    #[must_use]
+    pub fn of_bytes(bytes: [u8; Digest::BYTES]) -> Digest {
+        Digest(bytes)
+    }
+
     /// The digest in binary.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; Digest::BYTES] {

@@ -238,8 +238,7 @@ mod tests {
     use super::*;
 
     /// The length of a seal.
-    const SEAL_BYTES: usize =
-        SEAL_HEADER.len() + SEAL_FIELD.len() + Digest::BYTES + SEAL_END.len();
+    const SEAL_BYTES: usize = SEAL_HEADER.len() + SEAL_FIELD.len() + Digest::BYTES + SEAL_END.len();
 
     fn sealed(content: &[u8]) -> Vec<u8> {
         let mut writer = GzipWriter::new(Vec::new(), NonZero::<usize>::MIN);

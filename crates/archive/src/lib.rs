@@ -27,6 +27,7 @@ mod names;
 mod read;
 mod write;
 
+pub use crate::blocks::ENCODING;
 pub use crate::digest::{Digest, Hasher, HashingWriter, ParseDigestError};
 pub use crate::entry::{Entry, EntryKind, Mode};
 pub use crate::extract::{ExtractError, Extractor};

@@ -30,7 +30,7 @@ fn build_after(change: impl FnOnce(&Path)) -> (Result<Package, BuildError>, bool
     let inventory = Inventory::take(&source(&content)).unwrap();
     change(&file);
     let out = directory.path().join("out");
-    let built = write_package(inventory, &out);
+    let built = write_package(&inventory, &out, BuildOptions::default());
     (built, out.exists())
 }
 
