@@ -3,17 +3,14 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use archive::{ArchiveWriter, Digest, HashingWriter, Limits, Mode, WriteError};
-use tempfile::NamedTempFile;
 
 use crate::inventory::{Inventory, Origin, open_source};
 use crate::manifest::MANIFEST_PATH;
-use crate::{Content, Manifest, ManifestFile, ServiceSource, SourceError};
+use crate::{Content, Manifest, ManifestFile, ServiceSource, SourceError, temporary};
 
 /// A package that was written.
 #[derive(Debug, Clone)]
@@ -32,7 +29,7 @@ pub struct Package {
 /// replaced.
 ///
 /// The same sources make the same bytes, wherever they lie. A crash at any moment leaves the old
-/// file or the new one, and at worst a hidden temporary file beside it.
+/// file or the new one, and at worst a hidden temporary file beside it, which the next call removes.
 ///
 /// # Errors
 ///
@@ -44,26 +41,18 @@ pub fn build(source: &ServiceSource, out: &Path) -> Result<Package, BuildError> 
 
 /// The second reading. Apart from the first, so that a test can come between them.
 fn write_package(inventory: Inventory, out: &Path) -> Result<Package, BuildError> {
-    let directory = match out.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
     let creating = |source| BuildError::Create {
         path: out.to_owned(),
         source,
     };
-    let temporary = tempfile::Builder::new()
-        .prefix(".package-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)
-        .map_err(creating)?;
+    let temporary = temporary::file_in(temporary::folder_of(out)).map_err(creating)?;
     let output = HashingWriter::new(BufWriter::new(temporary));
     let output = write_archive(&inventory, out, output)?;
     let (output, sha256, bytes) = output.finish();
     let temporary = output
         .into_inner()
         .map_err(|error| creating(error.into_error()))?;
-    commit(temporary, directory, out).map_err(creating)?;
+    temporary::give_name(temporary, out).map_err(creating)?;
     Ok(Package {
         manifest: inventory.manifest,
         path: out.to_owned(),
@@ -135,13 +124,6 @@ fn blame(error: WriteError, origin: &Origin, out: &Path) -> BuildError {
             source,
         },
     }
-}
-
-/// Makes the file lasting, then gives it its name, then makes the name lasting.
-fn commit(temporary: NamedTempFile, directory: &Path, out: &Path) -> io::Result<()> {
-    temporary.as_file().sync_all()?;
-    temporary.persist(out).map_err(|error| error.error)?;
-    File::open(directory)?.sync_all()
 }
 
 /// Why a package could not be built.
