@@ -175,7 +175,10 @@ pub(crate) struct BuildArguments {
     /// The folder for the package, its configuration and their digests; made if it is not there.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// How to print the result.
+    /// Print nothing but errors, and the result where it is for programs.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// How to print the result: one line either way.
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: Format,
 }

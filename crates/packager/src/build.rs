@@ -3,20 +3,17 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::num::NonZero;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use archive::{ArchiveWriter, Digest, Finished, Hasher, Limits, Mode, WriteError};
-use tempfile::NamedTempFile;
 
 use crate::cache::{Cache, KnownPackage, open_regular};
 use crate::inventory::{BUFFER_BYTES, FirstReading, Inventory, Origin, open_source};
 use crate::manifest::MANIFEST_PATH;
 use crate::progress::{Progress, Step, Told};
-use crate::{Content, Manifest, ManifestFile, ServiceSource, SourceError, parallel};
+use crate::{Content, Manifest, ManifestFile, ServiceSource, SourceError, parallel, temporary};
 
 /// A package that was written.
 #[derive(Debug, Clone)]
@@ -59,7 +56,7 @@ impl Default for BuildOptions<'_> {
 /// replaced.
 ///
 /// The same sources make the same bytes, wherever they lie. A crash at any moment leaves the old
-/// file or the new one, and at worst a hidden temporary file beside it.
+/// file or the new one, and at worst a hidden temporary file beside it, which the next call removes.
 ///
 /// # Errors
 ///
@@ -172,18 +169,13 @@ fn write_package(
     out: &Path,
     options: BuildOptions<'_>,
 ) -> Result<Package, BuildError> {
-    let directory = directory_of(out);
     let creating = |source| BuildError::Create {
         path: out.to_owned(),
         source,
     };
-    let temporary = tempfile::Builder::new()
-        .prefix(".package-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)
-        .map_err(creating)?;
+    let temporary = temporary::file_in(temporary::folder_of(out)).map_err(creating)?;
     let finished = write_archive(inventory, out, temporary, options)?;
-    commit(finished.output, directory, out).map_err(creating)?;
+    temporary::give_name(finished.output, out).map_err(creating)?;
     Ok(Package {
         manifest: inventory.manifest.clone(),
         path: out.to_owned(),
@@ -191,14 +183,6 @@ fn write_package(
         bytes: finished.compressed_bytes,
         is_reused: false,
     })
-}
-
-/// The folder that a file is in or will be in.
-pub(crate) fn directory_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
 }
 
 fn write_archive<W: Write>(
@@ -274,13 +258,6 @@ fn blame(error: WriteError, origin: &Origin, out: &Path) -> BuildError {
             source,
         },
     }
-}
-
-/// Makes the file lasting, then gives it its name, then makes the name lasting.
-fn commit(temporary: NamedTempFile, directory: &Path, out: &Path) -> io::Result<()> {
-    temporary.as_file().sync_all()?;
-    temporary.persist(out).map_err(|error| error.error)?;
-    File::open(directory)?.sync_all()
 }
 
 /// Why a package could not be built.

@@ -21,15 +21,16 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use archive::{Digest, Limits};
 use rustix::fs::OFlags;
 
 use crate::identity::Identity;
+use crate::replace_file;
 
 /// What a cache was made by; whatever changes the bytes of a package must change this.
 const FORM: &str = concat!("approot package cache 1\n", env!("CARGO_PKG_VERSION"), "\n");
@@ -81,7 +82,7 @@ impl Cache {
             return Ok(());
         }
         let path = path_beside(out);
-        replace(&path, &bytes).map_err(|error| (path, error))
+        replace_file(&path, &bytes).map_err(|error| (path, error))
     }
 
     fn decode(bytes: &[u8]) -> Option<Cache> {
@@ -174,18 +175,6 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     } else {
         Err(io::ErrorKind::InvalidInput.into())
     }
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = crate::build::directory_of(path);
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".cache-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)?;
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 #[cfg(test)]

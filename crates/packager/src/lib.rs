@@ -34,6 +34,7 @@ mod source;
 mod stage;
 mod staged;
 mod sums;
+mod temporary;
 mod tree;
 
 pub use crate::build::{BuildError, BuildOptions, Package, build, build_with};
@@ -44,6 +45,7 @@ pub use crate::source::{Conflict, ContentSource, RoleSource, ServiceSource, Sour
 pub use crate::stage::{StageError, stage};
 pub use crate::staged::Staged;
 pub use crate::sums::{SumsError, write_sums};
+pub use crate::temporary::replace_file;
 pub use crate::tree::TreeError;
 
 pub use archive::{Digest, Mode, ReadError, Refusal};

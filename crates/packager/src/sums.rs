@@ -6,12 +6,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use archive::HashingWriter;
+
+use crate::replace_file;
 
 /// The name of the list.
 const SUMS_NAME: &str = "SHA256SUMS";
@@ -41,18 +42,7 @@ pub fn write_sums(directory: &Path, files: &[&str]) -> Result<(), SumsError> {
         list += &format!("{digest}  {name}\n");
     }
     let path = directory.join(SUMS_NAME);
-    replace(directory, &path, &list).map_err(|source| SumsError::Write { path, source })
-}
-
-fn replace(directory: &Path, path: &Path, list: &str) -> io::Result<()> {
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".sums-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)?;
-    temporary.write_all(list.as_bytes())?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    replace_file(&path, list.as_bytes()).map_err(|source| SumsError::Write { path, source })
 }
 
 /// Why the list could not be written.
