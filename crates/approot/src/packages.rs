@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use packager::Package;
+use packager::{BuildOptions, Package, ServiceSource};
 use serde_json::json;
 
 use crate::cli::{BuildArguments, Format, VerifyArguments};
 use crate::exit::{self, Failure, Outcome};
+use crate::progress::Shown;
 use crate::service::{self, Location, Words};
 use crate::show;
 
@@ -36,22 +37,41 @@ pub(crate) fn build(arguments: &BuildArguments) -> Outcome {
     let out = &arguments.out;
     fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let package_name = format!("{}{}", source.service, packager::PACKAGE_SUFFIX);
-    let built = packager::build(&source, &out.join(&package_name)).map_err(|error| {
+    let built = write(&source, &out.join(&package_name), arguments)?;
+    let configuration = copy_configuration(&loaded.configuration, out)?;
+    let name = configuration
+        .file_name()
+        .and_then(|name| name.to_str())
+        .context("the configuration's name is not UTF-8")?;
+    let known = [(package_name.as_str(), built.sha256)];
+    packager::write_sums_knowing(out, &[&package_name, name], &known)
+        .context("cannot write the digests")?;
+    summarise(&built, &configuration, arguments)?;
+    Ok(exit::DONE)
+}
+
+fn write(
+    source: &ServiceSource,
+    path: &Path,
+    arguments: &BuildArguments,
+) -> Result<Package, Failure> {
+    let progress = Shown::new(arguments.quiet);
+    let mut options = BuildOptions {
+        cache: !arguments.no_cache,
+        progress: &progress,
+        ..BuildOptions::default()
+    };
+    if let Some(n_threads) = arguments.threads {
+        options.n_threads = n_threads;
+    }
+    packager::build_with(source, path, options).map_err(|error| {
         let status = if error.is_invalid() {
             exit::INVALID
         } else {
             exit::FAILED
         };
         exit::with(status, error)
-    })?;
-    let configuration = copy_configuration(&loaded.configuration, out)?;
-    let name = configuration
-        .file_name()
-        .and_then(|name| name.to_str())
-        .context("the configuration's name is not UTF-8")?;
-    packager::write_sums(out, &[&package_name, name]).context("cannot write the digests")?;
-    summarise(&built, &configuration, arguments)?;
-    Ok(exit::DONE)
+    })
 }
 
 /// Puts the configuration beside the package, as a file of its own: a copy would carry the mode of

@@ -227,7 +227,8 @@ fn append<W: Write>(
             archive.append_file(&file.path, *mode, *bytes, Told { inner, progress })
         }
         (Content::File { bytes, mode, .. }, Origin::Memory(content)) => {
-            archive.append_file(&file.path, *mode, *bytes, &content[..])
+            let inner = &content[..];
+            archive.append_file(&file.path, *mode, *bytes, Told { inner, progress })
         }
         (Content::File { .. }, Origin::Link) => unreachable!("the inventory made both"),
     };

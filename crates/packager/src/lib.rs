@@ -44,7 +44,7 @@ pub use crate::progress::{Progress, Step};
 pub use crate::source::{Conflict, ContentSource, RoleSource, ServiceSource, SourceError};
 pub use crate::stage::{StageError, stage};
 pub use crate::staged::Staged;
-pub use crate::sums::{SumsError, write_sums};
+pub use crate::sums::{SumsError, write_sums, write_sums_knowing};
 pub use crate::temporary::replace_file;
 pub use crate::tree::TreeError;
 
