@@ -55,7 +55,6 @@ pub(crate) struct Blocks {
 }
 
 /// One block, and the member that it makes.
-#[derive(Default)]
 struct Buffers {
     content: Vec<u8>,
     n_filled: usize,
@@ -157,7 +156,9 @@ impl Buffers {
     fn new() -> Buffers {
         Buffers {
             content: vec![0; BLOCK_BYTES],
-            ..Buffers::default()
+            n_filled: 0,
+            member: Vec::new(),
+            n_member: 0,
         }
     }
 

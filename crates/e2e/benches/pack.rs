@@ -121,7 +121,9 @@ impl Bench {
         let namespace = "http://schemas.microsoft.com/ServiceHosting/2008/10";
         let definition = format!(
             "<ServiceDefinition name=\"Bulk\" xmlns=\"{namespace}/ServiceDefinition\">\
-             <WorkerRole name=\"Bulk\" vmsize=\"Small\" /></ServiceDefinition>\n"
+             <WorkerRole name=\"Bulk\" vmsize=\"Small\"><Runtime><EntryPoint>\
+             <ProgramEntryPoint commandLine=\"bulk\" setReadyOnProcessStart=\"true\" />\
+             </EntryPoint></Runtime></WorkerRole></ServiceDefinition>\n"
         );
         fs::write(service.join("ServiceDefinition.csdef"), definition)?;
         let configuration = format!(
