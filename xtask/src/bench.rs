@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use xshell::{Shell, cmd};
 
-use crate::build::{build, reproducible};
+use crate::build::{Progress, build, reproducible};
 use crate::refusal::Refusal;
 use crate::workspace::Workspace;
 
@@ -31,6 +31,7 @@ pub(crate) fn run(sh: &Shell, arguments: Arguments) -> anyhow::Result<ExitCode> 
         sh,
         &workspace,
         &workspace.roles_of(&workspace.root.join(SERVICE))?,
+        Progress::Shown,
     )?;
     let _dir = sh.push_dir(&workspace.root);
     for bench in &benches {

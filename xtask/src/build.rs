@@ -24,6 +24,13 @@ const APPROOT: &str = "approot";
 /// For `__DATE__` and its like in C sources. Any constant will do; the clock will not.
 const SOURCE_DATE_EPOCH: &str = "0";
 
+/// Whether cargo tells what it does. Of what is wrong it tells anyway.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Progress {
+    Shown,
+    Hidden,
+}
+
 /// What was built.
 pub(crate) struct Built {
     /// The `approot` program.
@@ -33,7 +40,12 @@ pub(crate) struct Built {
 }
 
 /// Builds `approot` and the programs of the roles, in one go so that they share what they can.
-pub(crate) fn build(sh: &Shell, workspace: &Workspace, roles: &[Role]) -> anyhow::Result<Built> {
+pub(crate) fn build(
+    sh: &Shell,
+    workspace: &Workspace,
+    roles: &[Role],
+    progress: Progress,
+) -> anyhow::Result<Built> {
     let _dir = sh.push_dir(&workspace.root);
     let packages = roles.iter().map(|role| role.package.as_str());
     let packages = packages.flat_map(|package| ["--package", package]);
@@ -42,6 +54,10 @@ pub(crate) fn build(sh: &Shell, workspace: &Workspace, roles: &[Role]) -> anyhow
         "cargo build --release --locked --message-format json-render-diagnostics
             --package {APPROOT} {packages...}"
     );
+    let command = match progress {
+        Progress::Shown => command,
+        Progress::Hidden => command.quiet().arg("--quiet"),
+    };
     let messages = reproducible(command, sh, workspace)?.read()?;
     let executables = executables(&messages);
     let file = |binary: &str| {

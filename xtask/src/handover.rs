@@ -13,6 +13,14 @@ use anyhow::anyhow;
 
 /// Replaces this process, and returns only where that failed.
 pub(crate) fn hand_over(mut command: Command, target: &Path) -> anyhow::Error {
+    without_cargo(&mut command, target);
+    let error = command.exec();
+    let program = command.get_program().to_string_lossy().into_owned();
+    anyhow!(error).context(format!("start {program}"))
+}
+
+/// Keeps from a command what `cargo` and `rustup` have put into this process's environment.
+pub(crate) fn without_cargo(command: &mut Command, target: &Path) {
     for (name, _) in env::vars_os().filter(|(name, _)| is_of_cargo(name)) {
         command.env_remove(name);
     }
@@ -24,9 +32,6 @@ pub(crate) fn hand_over(mut command: Command, target: &Path) -> anyhow::Error {
             None => command.env_remove("LD_LIBRARY_PATH"),
         };
     }
-    let error = command.exec();
-    let program = command.get_program().to_string_lossy().into_owned();
-    anyhow!(error).context(format!("start {program}"))
 }
 
 /// Variables that `cargo run` sets, and rustup's count of its own nested calls.

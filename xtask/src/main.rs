@@ -25,6 +25,7 @@ mod run_local;
 mod service;
 mod tally;
 mod test;
+mod verify;
 mod workspace;
 
 use std::process::ExitCode;

@@ -1,19 +1,23 @@
 //! `cargo xtask package`: a service of this workspace as one file, ready for another machine.
 
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
+use anyhow::Context;
 use xshell::Shell;
 
-use crate::build::{Built, build};
-use crate::handover::hand_over;
+use crate::build::{Built, Progress, build};
+use crate::handover::{hand_over, without_cargo};
 use crate::refusal::Refusal;
 use crate::service::{Service, ServiceArguments};
+use crate::verify::verify;
 use crate::workspace::Workspace;
 
 /// Builds a service and packages it
 ///
-/// Ends by becoming `approot package build`, whose exit status it has.
+/// Ends by becoming `approot package build`, whose exit status it has; with `--verify` it runs that
+/// program, and its own status says whether the packages are the same.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -21,6 +25,15 @@ pub(crate) struct Arguments {
     /// Folder for the package [default: package below cargo's target directory]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Build twice, in two folders under two homes, and compare the bytes
+    #[arg(long)]
+    verify: bool,
+    /// Print nothing but errors, and the result where it is for programs
+    #[arg(short, long)]
+    quiet: bool,
+    /// How to print the result: one line either way
+    #[arg(long, default_value = "human", value_parser = ["human", "json"])]
+    format: String,
     /// Sign the package with this key (not built yet)
     #[arg(long, value_name = "KEYFILE")]
     sign: Option<PathBuf>,
@@ -37,16 +50,51 @@ pub(crate) fn run(sh: &Shell, arguments: Arguments) -> anyhow::Result<ExitCode> 
     let workspace = Workspace::read(sh)?;
     let service = Service::find(&workspace, &arguments.service, "Cloud")?;
     let roles = workspace.roles_of(&service.canonical_dir)?;
-    let built = build(sh, &workspace, &roles)?;
-    let out = arguments.out;
-    let out = out.unwrap_or_else(|| workspace.target.join("package"));
-    Err(hand_over(
-        approot_package(&built, &service, out),
-        &workspace.target,
-    ))
+    let progress = if arguments.quiet {
+        Progress::Hidden
+    } else {
+        Progress::Shown
+    };
+    let built = build(sh, &workspace, &roles, progress)?;
+    let default_out = || workspace.target.join("package");
+    let out = arguments.out.clone().unwrap_or_else(default_out);
+    let command = approot_package(&built, &service, &out, &arguments);
+    if arguments.verify {
+        return verified(sh, &workspace, &service, &out, command, arguments.quiet);
+    }
+    Err(hand_over(command, &workspace.target))
 }
 
-fn approot_package(built: &Built, service: &Service, out: PathBuf) -> Command {
+/// Packages, packages again elsewhere, and only then passes the result on.
+fn verified(
+    sh: &Shell,
+    workspace: &Workspace,
+    service: &Service,
+    out: &Path,
+    mut command: Command,
+    quiet: bool,
+) -> anyhow::Result<ExitCode> {
+    without_cargo(&mut command, &workspace.target);
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.context("start approot")?;
+    if !output.status.success() {
+        let code = output
+            .status
+            .code()
+            .and_then(|code| u8::try_from(code).ok());
+        return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
+    }
+    verify(sh, workspace, service, out)?;
+    if !quiet {
+        eprintln!("built twice, in two folders under two homes: the same bytes");
+    }
+    io::stdout()
+        .write_all(&output.stdout)
+        .context("print the result")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn approot_package(built: &Built, service: &Service, out: &Path, arguments: &Arguments) -> Command {
     let mut command = Command::new(&built.approot);
     command.args(["package", "build"]).arg(&service.dir);
     command.arg("--configuration").arg(&service.configuration);
@@ -54,6 +102,10 @@ fn approot_package(built: &Built, service: &Service, out: PathBuf) -> Command {
         command.args(["--binary", binary]);
     }
     command.arg("--out").arg(out);
+    command.args(["--format", &arguments.format]);
+    if arguments.quiet {
+        command.arg("--quiet");
+    }
     command
 }
 
@@ -86,7 +138,9 @@ mod tests {
             canonical_dir: "/w/s".into(),
             configuration: "s/ServiceConfiguration.Cloud.cscfg".into(),
         };
-        let command = approot_package(&built, &service, "/out".into());
+        let mut arguments = arguments();
+        arguments.quiet = true;
+        let command = approot_package(&built, &service, Path::new("/out"), &arguments);
         let words: Vec<&str> = command
             .get_args()
             .map(|word| word.to_str().unwrap())
@@ -94,7 +148,7 @@ mod tests {
         assert_eq!(
             words.join(" "),
             "package build s --configuration s/ServiceConfiguration.Cloud.cscfg \
-             --binary A=/t/a --binary B=/t/b --out /out"
+             --binary A=/t/a --binary B=/t/b --out /out --format human --quiet"
         );
     }
 

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use xshell::Shell;
 
-use crate::build::{Built, build};
+use crate::build::{Built, Progress, build};
 use crate::handover::hand_over;
 use crate::refusal::Refusal;
 use crate::service::{Service, ServiceArguments};
@@ -42,7 +42,7 @@ pub(crate) fn run(sh: &Shell, arguments: Arguments) -> anyhow::Result<ExitCode> 
         Some(state) => state.clone(),
         None => workspace.target.join("approot").join(service.name()?),
     };
-    let built = build(sh, &workspace, &roles)?;
+    let built = build(sh, &workspace, &roles, Progress::Shown)?;
     let command = approot_run(&built, &service, &arguments, state);
     Err(hand_over(command, &workspace.target))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -175,7 +176,16 @@ pub(crate) struct BuildArguments {
     /// The folder for the package, its configuration and their digests; made if it is not there.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// How to print the result.
+    /// Hash and compress on at most N threads, which the package does not depend on [default: all].
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZero<usize>>,
+    /// Read everything, and keep no cache beside the package.
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Print nothing but errors, and the result where it is for programs.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// How to print the result: one line either way.
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: Format,
 }

@@ -20,6 +20,7 @@ mod notices;
 mod operate;
 mod packages;
 mod print;
+mod progress;
 mod run;
 mod runtime_directory;
 mod service;

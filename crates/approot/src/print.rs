@@ -2,7 +2,8 @@
 //!
 //! The print macros panic there, and a panic would take a deployment down because somebody closed a pager.
 //! So approot's own words are lost where nobody can take them; results, which are what a command is for, fail
-//! the command, unless their reader has simply gone. Nothing else in this crate writes to a stream.
+//! the command, unless their reader has simply gone. Nothing else in this crate writes to a stream,
+//! but for the bar of `progress`, which is indicatif's own.
 
 use std::io::{self, Write};
 

@@ -12,7 +12,7 @@ use crate::cli::{Format, RunArguments, by_role};
 use crate::exit::{self, Failure, Outcome};
 use crate::notices::Notices;
 use crate::runtime_directory::RuntimeDirectory;
-use crate::service::{self, Loaded, Location};
+use crate::service::{self, Loaded, Location, Words};
 use crate::{detach, left_overs, locations, show};
 
 /// Runs a service until it is stopped, or with `--detach` until it is Ready.
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Outcome {
         return Err(exit::with(exit::USAGE, error));
     }
     let instances = by_role("--instances", &arguments.instances)?;
-    let loaded = service::load(&arguments.service)?;
+    let loaded = service::load(&arguments.service, Words::Warnings)?;
     let source = source(arguments, &loaded)?;
     let state = match &arguments.state {
         Some(state) => state.clone(),

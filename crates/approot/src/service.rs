@@ -70,8 +70,17 @@ pub(crate) struct Loaded {
     pub(crate) configuration: PathBuf,
 }
 
+/// How much is said of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Words {
+    /// What stands in the way, or may surprise.
+    Warnings,
+    /// Only what stands in the way.
+    Errors,
+}
+
 /// Reads and checks a service and its configuration; prints what there is to say about them.
-pub(crate) fn load(arguments: &ServiceArguments) -> Result<Loaded, Failure> {
+pub(crate) fn load(arguments: &ServiceArguments, words: Words) -> Result<Loaded, Failure> {
     let location = Location::find(arguments.path.as_deref())?;
     let beside = folder_of(arguments.path.as_deref(), &location);
     let configuration = configuration(arguments.configuration.as_deref(), &beside)?;
@@ -87,7 +96,7 @@ pub(crate) fn load(arguments: &ServiceArguments) -> Result<Loaded, Failure> {
         }
         _ => None,
     };
-    let service = report(&sources, findings, service)?;
+    let service = report(&sources, findings, words, service)?;
     Ok(Loaded {
         service,
         location,
@@ -100,9 +109,13 @@ pub(crate) fn load(arguments: &ServiceArguments) -> Result<Loaded, Failure> {
 fn report<T>(
     sources: &Sources,
     mut findings: Vec<Finding>,
+    words: Words,
     value: Option<T>,
 ) -> Result<T, Failure> {
-    findings.retain(|finding| finding.severity != Severity::Report);
+    findings.retain(|finding| match words {
+        Words::Warnings => finding.severity != Severity::Report,
+        Words::Errors => finding.is_error(),
+    });
     sort(&mut findings);
     show::findings(sources, &findings);
     value.ok_or_else(|| exit::with(exit::INVALID, anyhow!("the service's files are not valid")))

@@ -23,6 +23,12 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// The digest whose binary form is `bytes`.
+    #[must_use]
+    pub fn of_bytes(bytes: [u8; Digest::BYTES]) -> Digest {
+        Digest(bytes)
+    }
+
     /// The digest in binary.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; Digest::BYTES] {
@@ -117,6 +123,12 @@ impl<W> HashingWriter<W> {
             hasher: Hasher::new(),
             bytes: 0,
         }
+    }
+
+    /// The digest of what was written so far.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
     }
 
     /// Gives back the inner writer, with the digest and the number of all bytes written.

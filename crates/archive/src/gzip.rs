@@ -1,4 +1,4 @@
-//! The gzip layer: one fixed header, deflate at one level, and a seal at the end.
+//! The gzip layer: members with one fixed header, and a seal at the end.
 //!
 //! A gzip check sum covers what was compressed, not how: unused bits of the deflate stream and most
 //! of the header can change unseen. So the last member is the *seal*: an empty member whose header
@@ -6,20 +6,19 @@
 //! field; [`GzipReader`] demands it, which also tells a cut stream from a short one. The seal
 //! guards against damage, not against people: whoever can write the file can seal it too.
 //!
-//! It knows nothing of tar, and does not seek. Several members before the seal are read, so that
-//! they can be compressed in parallel one day.
+//! It knows nothing of tar, and does not seek. How the stream is cut into members and compressed is
+//! for `blocks`; members of any size are read.
 //!
 //! Source: RFC 1952 (gzip), sections 2.2 and 2.3.1.1; RFC 1951 (deflate).
 
 use std::io::{self, Read, Write};
+use std::num::NonZero;
 
-use flate2::write::GzEncoder;
-use flate2::{Compression, Crc, Decompress, FlushDecompress, GzBuilder, Status};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 
+use crate::blocks::Blocks;
 use crate::{Digest, Hasher, HashingWriter, ReadError};
 
-/// The deflate level. Part of the format: another level makes other bytes from the same inputs.
-const LEVEL: u32 = 6;
 /// "Unknown" as the operating system. Source: RFC 1952, section 2.3.1.
 const OS_UNKNOWN: u8 = 255;
 /// The header of every member with content: deflate, no flags, no time, no name.
@@ -33,38 +32,54 @@ const SEAL_END: [u8; 10] = [3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// How much is read at a time, in bytes: a system call each, without filling the cache.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// The length of a seal in bytes.
-pub(crate) const SEAL_BYTES: u64 =
-    (SEAL_HEADER.len() + SEAL_FIELD.len() + Digest::BYTES + SEAL_END.len()) as u64;
-
-/// Compresses into one member and seals it.
-pub(crate) struct GzipWriter<W: Write>(GzEncoder<HashingWriter<W>>);
+/// Compresses and seals.
+pub(crate) struct GzipWriter<W: Write> {
+    blocks: Blocks,
+    output: HashingWriter<W>,
+}
 
 impl<W: Write> GzipWriter<W> {
-    pub(crate) fn new(output: W) -> GzipWriter<W> {
-        let builder = GzBuilder::new().mtime(0).operating_system(OS_UNKNOWN);
-        GzipWriter(builder.write(HashingWriter::new(output), Compression::new(LEVEL)))
+    pub(crate) fn new(output: W, n_threads: NonZero<usize>) -> GzipWriter<W> {
+        GzipWriter {
+            blocks: Blocks::new(n_threads),
+            output: HashingWriter::new(output),
+        }
     }
 
-    /// Ends the stream; gives back the output and the bytes written to it.
-    pub(crate) fn finish(self) -> io::Result<(W, u64)> {
-        let (mut output, digest, bytes) = self.0.finish()?.finish();
+    /// Where the next bytes of the content go; never empty. What is put there counts once
+    /// [`GzipWriter::advance`] says so.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        self.blocks.space()
+    }
+
+    /// Takes the first `n_bytes` of [`GzipWriter::space`] into the content.
+    pub(crate) fn advance(&mut self, n_bytes: usize) -> io::Result<()> {
+        self.blocks
+            .advance(n_bytes, |member| self.output.write_all(member))
+    }
+
+    pub(crate) fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let space = self.space();
+            let n_bytes = space.len().min(bytes.len());
+            space[..n_bytes].copy_from_slice(&bytes[..n_bytes]);
+            self.advance(n_bytes)?;
+            bytes = &bytes[n_bytes..];
+        }
+        Ok(())
+    }
+
+    /// Ends the stream; gives back the output, and the digest and number of the bytes written to it.
+    pub(crate) fn finish(self) -> io::Result<(W, Digest, u64)> {
+        let mut output = self.output;
+        self.blocks.finish(|member| output.write_all(member))?;
+        let digest = output.digest();
         output.write_all(&SEAL_HEADER)?;
         output.write_all(&SEAL_FIELD)?;
         output.write_all(digest.as_bytes())?;
         output.write_all(&SEAL_END)?;
         output.flush()?;
-        Ok((output, bytes + SEAL_BYTES))
-    }
-}
-
-impl<W: Write> Write for GzipWriter<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Ok(output.finish())
     }
 }
 
@@ -222,11 +237,15 @@ impl<R: Read> GzipReader<R> {
 mod tests {
     use super::*;
 
+    /// The length of a seal.
+    const SEAL_BYTES: usize = SEAL_HEADER.len() + SEAL_FIELD.len() + Digest::BYTES + SEAL_END.len();
+
     fn sealed(content: &[u8]) -> Vec<u8> {
-        let mut writer = GzipWriter::new(Vec::new());
+        let mut writer = GzipWriter::new(Vec::new(), NonZero::<usize>::MIN);
         writer.write_all(content).unwrap();
-        let (bytes, n_bytes) = writer.finish().unwrap();
+        let (bytes, digest, n_bytes) = writer.finish().unwrap();
         assert_eq!(bytes.len() as u64, n_bytes);
+        assert_eq!(Digest::of(&bytes), digest);
         bytes
     }
 
@@ -264,7 +283,7 @@ mod tests {
         }
         let member = |content: &[u8]| {
             let bytes = sealed(content);
-            bytes[..bytes.len() - SEAL_BYTES as usize].to_vec()
+            bytes[..bytes.len() - SEAL_BYTES].to_vec()
         };
         let mut two = [member(b"one "), member(b"two")].concat();
         let digest = Digest::of(&two);

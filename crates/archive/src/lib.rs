@@ -2,13 +2,13 @@
 //! them.
 //!
 //! [`ArchiveWriter`] takes entries in the caller's order and fixes everything that a machine could
-//! add of its own: times, owners, modes, the gzip header, the level. [`ArchiveReader`] accepts
-//! what the writer writes (and, so that others can write in parallel or for tapes, several gzip
-//! members and zeros up to a full record) and refuses the rest by name. [`Extractor`] creates files
+//! add of its own: times, owners, modes, the gzip header, the level, the number of threads.
+//! [`ArchiveReader`] accepts what the writer writes (and, so that others can write too, gzip members
+//! of any size and zeros up to a full record) and refuses the rest by name. [`Extractor`] creates files
 //! below one directory and nowhere else.
 //!
 //! The crate knows neither manifests nor roles (`packager` does), walks no folder, chooses no order
-//! and holds no file in memory. It is blocking code without threads.
+//! and holds no file in memory. It is blocking code; `blocks` alone has threads, to compress.
 //!
 //! One encoder (`header`) serves both sides: the reader encodes again what it understood and
 //! compares, so no two readers can understand one archive differently. Every byte of the
@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod blocks;
 mod digest;
 mod entry;
 mod extract;
@@ -26,6 +27,7 @@ mod names;
 mod read;
 mod write;
 
+pub use crate::blocks::ENCODING;
 pub use crate::digest::{Digest, Hasher, HashingWriter, ParseDigestError};
 pub use crate::entry::{Entry, EntryKind, Mode};
 pub use crate::extract::{ExtractError, Extractor};

@@ -1,18 +1,18 @@
 //! Writing an archive, entry by entry, in the caller's order.
 //!
-//! [`ArchiveWriter`] decides everything but the order. It holds one buffer, whatever the size of
-//! the content, and the names so far, to refuse what [`ArchiveReader`](crate::ArchiveReader) would.
+//! [`ArchiveWriter`] decides everything but the order. It holds a fixed number of buffers, whatever
+//! the size of the content, and the names so far, to refuse what
+//! [`ArchiveReader`](crate::ArchiveReader) would. Content is read straight into the block that will
+//! be compressed, and hashed there.
 
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::num::NonZero;
 
 use crate::gzip::GzipWriter;
 use crate::header::{self, END_BYTES};
 use crate::{Digest, EntryKind, Hasher, Limits, Mode, Names, Refusal, check_link, check_path};
-
-/// How much content is read at a time, in bytes.
-const BUFFER_BYTES: usize = 64 << 10;
 
 /// Writes a `tar.gz`. After an error it is of no further use: drop it, and what it wrote.
 pub struct ArchiveWriter<W: Write> {
@@ -21,7 +21,6 @@ pub struct ArchiveWriter<W: Write> {
     names: Names,
     n_entries: u64,
     tar_bytes: u64,
-    buffer: Box<[u8]>,
 }
 
 /// A whole archive, as [`ArchiveWriter::finish`] leaves it.
@@ -29,6 +28,8 @@ pub struct ArchiveWriter<W: Write> {
 pub struct Finished<W> {
     /// What the archive was written to, flushed.
     pub output: W,
+    /// The digest of the archive.
+    pub sha256: Digest,
     /// The size of the archive in bytes.
     pub compressed_bytes: u64,
     /// The size of the tar inside in bytes, the zero blocks at its end included.
@@ -36,15 +37,20 @@ pub struct Finished<W> {
 }
 
 impl<W: Write> ArchiveWriter<W> {
-    /// Begins an archive.
+    /// Begins an archive that is compressed on one thread beside the caller's.
     pub fn new(output: W, limits: Limits) -> ArchiveWriter<W> {
+        ArchiveWriter::with_threads(output, limits, NonZero::<usize>::MIN)
+    }
+
+    /// Begins an archive that is compressed on up to `n_threads` threads, which its bytes do not
+    /// depend on. Output is written in large pieces: it needs no buffer of its own.
+    pub fn with_threads(output: W, limits: Limits, n_threads: NonZero<usize>) -> ArchiveWriter<W> {
         ArchiveWriter {
-            gzip: GzipWriter::new(output),
+            gzip: GzipWriter::new(output, n_threads),
             limits,
             names: Names::new(),
             n_entries: 0,
             tar_bytes: 0,
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
         }
     }
 
@@ -90,7 +96,7 @@ impl<W: Write> ArchiveWriter<W> {
     /// take it for a bomb, or [`WriteError::Write`].
     pub fn finish(mut self) -> Result<Finished<W>, WriteError> {
         self.write(&[0; END_BYTES as usize])?;
-        let (output, compressed_bytes) = self.gzip.finish().map_err(writing)?;
+        let (output, sha256, compressed_bytes) = self.gzip.finish().map_err(writing)?;
         let max = self.limits.tar_bytes_max_for(compressed_bytes);
         if self.tar_bytes > max {
             let what = "bytes for an archive of this size";
@@ -98,6 +104,7 @@ impl<W: Write> ArchiveWriter<W> {
         }
         Ok(Finished {
             output,
+            sha256,
             compressed_bytes,
             tar_bytes: self.tar_bytes,
         })
@@ -125,28 +132,32 @@ impl<W: Write> ArchiveWriter<W> {
         bytes: u64,
         mut content: impl Read,
     ) -> Result<Digest, WriteError> {
+        let reading = |source| WriteError::Content {
+            entry: path.to_owned(),
+            source,
+        };
+        let other_length = || WriteError::ContentLength {
+            entry: path.to_owned(),
+            stated: bytes,
+        };
         let mut hasher = Hasher::new();
         let mut left = bytes;
-        loop {
-            let n = fill(&mut self.buffer, &mut content).map_err(|source| WriteError::Content {
-                entry: path.to_owned(),
-                source,
-            })?;
-            let is_end = n < self.buffer.len();
-            if n as u64 > left || (is_end && n as u64 != left) {
-                return Err(WriteError::ContentLength {
-                    entry: path.to_owned(),
-                    stated: bytes,
-                });
+        while left > 0 {
+            let space = self.gzip.space();
+            let n_most = usize::try_from(left).map_or(space.len(), |left| left.min(space.len()));
+            let n_read = read(&mut content, &mut space[..n_most]).map_err(reading)?;
+            if n_read == 0 {
+                return Err(other_length());
             }
-            left -= n as u64;
-            hasher.update(&self.buffer[..n]);
-            self.gzip.write_all(&self.buffer[..n]).map_err(writing)?;
-            self.tar_bytes += n as u64;
-            if is_end {
-                return Ok(hasher.finish());
-            }
+            hasher.update(&space[..n_read]);
+            self.gzip.advance(n_read).map_err(writing)?;
+            left -= n_read as u64;
         }
+        if read(&mut content, &mut [0]).map_err(reading)? > 0 {
+            return Err(other_length());
+        }
+        self.tar_bytes += bytes;
+        Ok(hasher.finish())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
@@ -155,19 +166,14 @@ impl<W: Write> ArchiveWriter<W> {
     }
 }
 
-/// Fills the buffer, less only at the end: the sizes in which content arrives must not reach
-/// deflate.
-fn fill(buffer: &mut [u8], content: &mut impl Read) -> io::Result<usize> {
-    let mut n_filled = 0;
-    while n_filled < buffer.len() {
-        match content.read(&mut buffer[n_filled..]) {
-            Ok(0) => break,
-            Ok(n) => n_filled += n,
+/// Reads once; an interruption is not the end.
+fn read(content: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match content.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            outcome => return outcome,
         }
     }
-    Ok(n_filled)
 }
 
 fn refused(path: &str) -> impl FnOnce(Refusal) -> WriteError {

@@ -3,17 +3,17 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{File, Permissions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Read, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use archive::{ArchiveWriter, Digest, HashingWriter, Limits, Mode, WriteError};
-use tempfile::NamedTempFile;
+use archive::{ArchiveWriter, Digest, Finished, Hasher, Limits, Mode, WriteError};
 
-use crate::inventory::{Inventory, Origin, open_source};
+use crate::cache::{Cache, KnownPackage, open_regular};
+use crate::inventory::{BUFFER_BYTES, FirstReading, Inventory, Origin, open_source};
 use crate::manifest::MANIFEST_PATH;
-use crate::{Content, Manifest, ManifestFile, ServiceSource, SourceError};
+use crate::progress::{Progress, Step, Told};
+use crate::{Content, Manifest, ManifestFile, ServiceSource, SourceError, parallel, temporary};
 
 /// A package that was written.
 #[derive(Debug, Clone)]
@@ -26,66 +26,188 @@ pub struct Package {
     pub sha256: Digest,
     /// The size of the file in bytes.
     pub bytes: u64,
+    /// Whether it was there already, and only verified.
+    pub is_reused: bool,
+}
+
+/// How a package is made; nothing of it changes what is made.
+#[derive(Clone, Copy)]
+pub struct BuildOptions<'a> {
+    /// How many threads hash, and then how many compress.
+    pub n_threads: NonZero<usize>,
+    /// Whether to keep a cache beside the package, `.<package>.cache`, and to use the one there.
+    pub cache: bool,
+    /// Who is told how far it has come.
+    pub progress: &'a dyn Progress,
+}
+
+impl Default for BuildOptions<'_> {
+    /// All threads, no cache, no progress.
+    fn default() -> Self {
+        BuildOptions {
+            n_threads: parallel::available(),
+            cache: false,
+            progress: &(),
+        }
+    }
 }
 
 /// Packages a service into the file `out`, whose folder must exist; a file of that name is
 /// replaced.
 ///
 /// The same sources make the same bytes, wherever they lie. A crash at any moment leaves the old
-/// file or the new one, and at worst a hidden temporary file beside it.
+/// file or the new one, and at worst a hidden temporary file beside it, which the next call removes.
 ///
 /// # Errors
 ///
 /// [`BuildError::Source`] for what is wrong with the sources; the rest is about the file.
 pub fn build(source: &ServiceSource, out: &Path) -> Result<Package, BuildError> {
-    let inventory = Inventory::take(source).map_err(BuildError::Source)?;
-    write_package(inventory, out)
+    build_with(source, out, BuildOptions::default())
+}
+
+/// The same, in a way of the caller's.
+///
+/// With a cache, files that have not changed are not hashed, and where the package would be the
+/// same and is there, it is only verified. See `cache` for what is believed and what is checked.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_with(
+    source: &ServiceSource,
+    out: &Path,
+    options: BuildOptions<'_>,
+) -> Result<Package, BuildError> {
+    if !options.cache {
+        let inventory = take(source, &Cache::default(), options)?;
+        return write_package(&inventory, out, options);
+    }
+    let cache = Cache::load(out);
+    let mut inventory = take(source, &cache, options)?;
+    let known = cache.package.filter(|known| {
+        known.manifest == Digest::of(&inventory.manifest_json)
+            && is_there(known, out, options.progress)
+    });
+    let package = match known {
+        Some(known) => reused(&inventory, known, out),
+        None => match write_package(&inventory, out, options) {
+            Err(BuildError::Source(SourceError::Changed { .. })) if inventory.is_from_memory => {
+                // It may have changed before, unseen: the cache is wrong then, and not the file.
+                inventory = take(source, &Cache::default(), options)?;
+                write_package(&inventory, out, options)?
+            }
+            outcome => outcome?,
+        },
+    };
+    let known = KnownPackage {
+        manifest: Digest::of(&inventory.manifest_json),
+        sha256: package.sha256,
+        bytes: package.bytes,
+    };
+    if let Err((path, error)) = cache.store(out, known, &inventory.settled) {
+        options.progress.cache_not_kept(&path, &error);
+    }
+    Ok(package)
+}
+
+/// The first reading.
+fn take(
+    source: &ServiceSource,
+    cache: &Cache,
+    options: BuildOptions<'_>,
+) -> Result<Inventory, BuildError> {
+    let reading = FirstReading {
+        n_threads: options.n_threads,
+        known: &cache.files,
+        progress: options.progress,
+    };
+    Inventory::take_by(source, reading).map_err(BuildError::Source)
+}
+
+/// Whether `out` is the package that is known, byte for byte.
+fn is_there(known: &KnownPackage, out: &Path, progress: &dyn Progress) -> bool {
+    let digest = || {
+        let file = open_regular(out)?;
+        if file.metadata()?.len() != known.bytes {
+            return Ok(None);
+        }
+        progress.begin(Step::Verify, known.bytes);
+        let mut hasher = Hasher::new();
+        let mut inner = file.take(known.bytes + 1);
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            match (Told {
+                inner: &mut inner,
+                progress,
+            })
+            .read(&mut buffer)
+            {
+                Ok(0) => return Ok(Some(hasher.finish())),
+                Ok(n) => hasher.update(&buffer[..n]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    // One that cannot be read is made again, which says what is wrong if that cannot be done.
+    matches!(digest(), Ok(Some(digest)) if digest == known.sha256)
+}
+
+fn reused(inventory: &Inventory, known: KnownPackage, out: &Path) -> Package {
+    Package {
+        manifest: inventory.manifest.clone(),
+        path: out.to_owned(),
+        sha256: known.sha256,
+        bytes: known.bytes,
+        is_reused: true,
+    }
 }
 
 /// The second reading. Apart from the first, so that a test can come between them.
-fn write_package(inventory: Inventory, out: &Path) -> Result<Package, BuildError> {
-    let directory = match out.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+fn write_package(
+    inventory: &Inventory,
+    out: &Path,
+    options: BuildOptions<'_>,
+) -> Result<Package, BuildError> {
     let creating = |source| BuildError::Create {
         path: out.to_owned(),
         source,
     };
-    let temporary = tempfile::Builder::new()
-        .prefix(".package-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)
-        .map_err(creating)?;
-    let output = HashingWriter::new(BufWriter::new(temporary));
-    let output = write_archive(&inventory, out, output)?;
-    let (output, sha256, bytes) = output.finish();
-    let temporary = output
-        .into_inner()
-        .map_err(|error| creating(error.into_error()))?;
-    commit(temporary, directory, out).map_err(creating)?;
+    let temporary = temporary::file_in(temporary::folder_of(out)).map_err(creating)?;
+    let finished = write_archive(inventory, out, temporary, options)?;
+    temporary::give_name(finished.output, out).map_err(creating)?;
     Ok(Package {
-        manifest: inventory.manifest,
+        manifest: inventory.manifest.clone(),
         path: out.to_owned(),
-        sha256,
-        bytes,
+        sha256: finished.sha256,
+        bytes: finished.compressed_bytes,
+        is_reused: false,
     })
 }
 
-fn write_archive<W: Write>(inventory: &Inventory, out: &Path, output: W) -> Result<W, BuildError> {
+fn write_archive<W: Write>(
+    inventory: &Inventory,
+    out: &Path,
+    output: W,
+    options: BuildOptions<'_>,
+) -> Result<Finished<W>, BuildError> {
     let writing = |source| BuildError::Write {
         path: out.to_owned(),
         source,
     };
-    let mut archive = ArchiveWriter::new(output, Limits::default());
+    let content_bytes = inventory
+        .files()
+        .map(|(file, _)| file.entry_kind().content_bytes());
+    options.progress.begin(Step::Compress, content_bytes.sum());
+    let mut archive = ArchiveWriter::with_threads(output, Limits::default(), options.n_threads);
     let json = &inventory.manifest_json;
     archive
         .append_file(MANIFEST_PATH, Mode::Plain, json.len() as u64, &json[..])
         .map_err(writing)?;
     for (file, origin) in inventory.files() {
-        append(&mut archive, file, origin, out)?;
+        append(&mut archive, file, origin, out, options.progress)?;
     }
-    Ok(archive.finish().map_err(writing)?.output)
+    archive.finish().map_err(writing)
 }
 
 fn append<W: Write>(
@@ -93,6 +215,7 @@ fn append<W: Write>(
     file: &ManifestFile,
     origin: &Origin,
     out: &Path,
+    progress: &dyn Progress,
 ) -> Result<(), BuildError> {
     let written = match (&file.content, origin) {
         (Content::Symlink { target }, _) => {
@@ -100,11 +223,12 @@ fn append<W: Write>(
             return appended.map_err(|error| blame(error, origin, out));
         }
         (Content::File { bytes, mode, .. }, Origin::File(path)) => {
-            let content = open_source(path).map_err(BuildError::Source)?;
-            archive.append_file(&file.path, *mode, *bytes, content)
+            let inner = open_source(path).map_err(BuildError::Source)?;
+            archive.append_file(&file.path, *mode, *bytes, Told { inner, progress })
         }
         (Content::File { bytes, mode, .. }, Origin::Memory(content)) => {
-            archive.append_file(&file.path, *mode, *bytes, &content[..])
+            let inner = &content[..];
+            archive.append_file(&file.path, *mode, *bytes, Told { inner, progress })
         }
         (Content::File { .. }, Origin::Link) => unreachable!("the inventory made both"),
     };
@@ -135,13 +259,6 @@ fn blame(error: WriteError, origin: &Origin, out: &Path) -> BuildError {
             source,
         },
     }
-}
-
-/// Makes the file lasting, then gives it its name, then makes the name lasting.
-fn commit(temporary: NamedTempFile, directory: &Path, out: &Path) -> io::Result<()> {
-    temporary.as_file().sync_all()?;
-    temporary.persist(out).map_err(|error| error.error)?;
-    File::open(directory)?.sync_all()
 }
 
 /// Why a package could not be built.

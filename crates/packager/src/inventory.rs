@@ -4,18 +4,28 @@
 //! and calls a difference [`SourceError::Changed`]. No content is kept but the definition's and the
 //! bill's.
 
-use std::fs::{File, OpenOptions};
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use archive::{Digest, HashingWriter, Limits, Mode, Refusal};
+use archive::{Digest, Hasher, Limits, Mode, Refusal};
 use rustix::fs::OFlags;
 
+use crate::identity::Identity;
 use crate::layout::{Placed, layout};
 use crate::manifest::{DEFINITION_BYTES_MAX, DEFINITION_PATH};
 use crate::manifest::{MANIFEST_BYTES_MAX, MANIFEST_PATH, SBOM_PATH};
-use crate::{Content, Manifest, ManifestFile, ServiceSource, SourceError, sbom};
+use crate::progress::{Progress, Step};
+use crate::{Content, Manifest, ManifestFile, ServiceSource, SourceError, parallel, sbom};
+
+/// How much of a file is read at a time, in bytes: few system calls, and it stays in a core's own
+/// cache between reading and hashing.
+pub(crate) const BUFFER_BYTES: usize = 256 << 10;
 
 /// A service whose files have been read once.
 pub(crate) struct Inventory {
@@ -23,6 +33,19 @@ pub(crate) struct Inventory {
     pub(crate) manifest_json: Vec<u8>,
     /// Where each of the manifest's files comes from, in the same order.
     origins: Vec<Origin>,
+    /// The digests of files that are settled, to be known the next time.
+    pub(crate) settled: Vec<(Identity, Digest)>,
+    /// Whether a digest was taken as known, and not computed.
+    pub(crate) is_from_memory: bool,
+}
+
+/// How the sources are read the first time.
+#[derive(Clone, Copy)]
+pub(crate) struct FirstReading<'a> {
+    pub(crate) n_threads: NonZero<usize>,
+    /// What is known from before: these files are not read.
+    pub(crate) known: &'a HashMap<Identity, Digest>,
+    pub(crate) progress: &'a dyn Progress,
 }
 
 /// Where the content of a file comes from.
@@ -38,17 +61,41 @@ pub(crate) enum Origin {
 impl Inventory {
     /// Lists and reads the sources of a service.
     pub(crate) fn take(source: &ServiceSource) -> Result<Inventory, SourceError> {
+        let reading = FirstReading {
+            n_threads: parallel::available(),
+            known: &HashMap::new(),
+            progress: &(),
+        };
+        Inventory::take_by(source, reading)
+    }
+
+    /// Lists the sources of a service, and reads what is not known.
+    pub(crate) fn take_by(
+        source: &ServiceSource,
+        reading: FirstReading<'_>,
+    ) -> Result<Inventory, SourceError> {
+        let begin = SystemTime::now();
         let placed = layout(&source.roles)?;
         let definition = source.definition.clone();
         check_size(DEFINITION_PATH, &definition, DEFINITION_BYTES_MAX)?;
         let mut files = vec![file_of_bytes(DEFINITION_PATH, &definition)];
         let mut origins = vec![Origin::Memory(definition)];
-        for placed in placed {
-            files.push(read_once(&placed)?);
-            origins.push(match placed.target {
-                Some(_) => Origin::Link,
-                None => Origin::File(placed.origin),
-            });
+        let mut settled = Vec::new();
+        let found = find_all(&placed, reading)?;
+        let is_from_memory = found.iter().any(|found| found.is_from_memory());
+        for (placed, found) in placed.into_iter().zip(found) {
+            let (content, origin) = match found {
+                Found::Link { target } => (Content::Symlink { target }, Origin::Link),
+                Found::File(file) => {
+                    if file.identity.is_settled(begin) {
+                        settled.push((file.identity, file.sha256));
+                    }
+                    (file.content(), Origin::File(placed.origin))
+                }
+            };
+            let path = placed.path;
+            files.push(ManifestFile { path, content });
+            origins.push(origin);
         }
         let sbom = sbom::render(&source.service, &files);
         files.push(file_of_bytes(SBOM_PATH, &sbom));
@@ -61,6 +108,8 @@ impl Inventory {
             manifest,
             manifest_json,
             origins,
+            settled,
+            is_from_memory,
         })
     }
 
@@ -95,41 +144,141 @@ pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> SourceError {
     |source| SourceError::Read { path, source }
 }
 
-fn read_once(placed: &Placed) -> Result<ManifestFile, SourceError> {
-    let content = match &placed.target {
-        Some(target) => Content::Symlink {
-            target: target.clone(),
-        },
-        None => read_file(&placed.origin)?,
-    };
-    let path = placed.path.clone();
-    Ok(ManifestFile { path, content })
+/// What was found at one of the places.
+enum Found {
+    Link { target: String },
+    File(FoundFile),
 }
 
-fn read_file(path: &Path) -> Result<Content, SourceError> {
-    let file = open_source(path)?;
+struct FoundFile {
+    identity: Identity,
+    mode: Mode,
+    bytes: u64,
+    sha256: Digest,
+    is_from_memory: bool,
+}
+
+impl Found {
+    fn is_from_memory(&self) -> bool {
+        matches!(self, Found::File(file) if file.is_from_memory)
+    }
+}
+
+impl FoundFile {
+    fn content(&self) -> Content {
+        Content::File {
+            bytes: self.bytes,
+            mode: self.mode,
+            sha256: self.sha256,
+        }
+    }
+}
+
+/// Looks at every place, and reads the files that are not known, the large ones first: a thread that
+/// comes to one last would keep the others waiting. What is wrong with several is told of the first.
+fn find_all(placed: &[Placed], reading: FirstReading<'_>) -> Result<Vec<Found>, SourceError> {
+    let looked_at = parallel::map(
+        reading.n_threads,
+        placed,
+        || (),
+        |placed, ()| look(placed, reading),
+    );
+    let mut found = Vec::with_capacity(placed.len());
+    let mut unread = Vec::new();
+    for (at, looked) in looked_at.into_iter().enumerate() {
+        match looked? {
+            Looked::Found(one) => found.push(Some(one)),
+            Looked::Unread { bytes } => {
+                found.push(None);
+                unread.push((bytes, at));
+            }
+        }
+    }
+    let bytes = unread.iter().map(|(bytes, _)| bytes).sum();
+    reading.progress.begin(Step::Hash, bytes);
+    unread.sort_unstable_by_key(|(bytes, at)| (Reverse(*bytes), *at));
+    let read = parallel::map(
+        reading.n_threads,
+        &unread,
+        || vec![0; BUFFER_BYTES],
+        |(_, at), buffer| read_file(&placed[*at].origin, buffer, reading.progress),
+    );
+    let mut read: Vec<_> = unread.iter().map(|(_, at)| *at).zip(read).collect();
+    read.sort_unstable_by_key(|(at, _)| *at);
+    for (at, file) in read {
+        found[at] = Some(Found::File(file?));
+    }
+    let found = found.into_iter();
+    Ok(found
+        .map(|one| one.expect("what was unread has been read"))
+        .collect())
+}
+
+enum Looked {
+    Found(Found),
+    Unread { bytes: u64 },
+}
+
+fn look(placed: &Placed, first: FirstReading<'_>) -> Result<Looked, SourceError> {
+    if let Some(target) = &placed.target {
+        let target = target.clone();
+        return Ok(Looked::Found(Found::Link { target }));
+    }
+    let metadata = fs::symlink_metadata(&placed.origin).map_err(reading(&placed.origin))?;
+    let identity = Identity::of(&metadata);
+    let bytes = metadata.len();
+    let known = first.known.get(&identity).filter(|_| metadata.is_file());
+    Ok(match known {
+        Some(sha256) => Looked::Found(Found::File(FoundFile {
+            identity,
+            mode: mode_of(&metadata),
+            bytes,
+            sha256: *sha256,
+            is_from_memory: true,
+        })),
+        None => Looked::Unread { bytes },
+    })
+}
+
+fn read_file(
+    path: &Path,
+    buffer: &mut [u8],
+    progress: &dyn Progress,
+) -> Result<FoundFile, SourceError> {
+    let mut file = open_source(path)?;
     let metadata = file.metadata().map_err(reading(path))?;
     let bytes_max = Limits::FILE_BYTES_MAX;
-    let too_large = || SourceError::Refused {
+    let mut hasher = Hasher::new();
+    let mut bytes = 0;
+    // A file that grows meanwhile is seen and not followed.
+    while metadata.len().max(bytes) <= bytes_max {
+        match file.read(buffer) {
+            Ok(0) => {
+                return Ok(FoundFile {
+                    identity: Identity::of(&metadata),
+                    mode: mode_of(&metadata),
+                    bytes,
+                    sha256: hasher.finish(),
+                    is_from_memory: false,
+                });
+            }
+            Ok(n) => {
+                hasher.update(&buffer[..n]);
+                bytes += n as u64;
+                progress.advance(n as u64);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(reading(path)(error)),
+        }
+    }
+    Err(SourceError::Refused {
         path: path.to_owned(),
         refusal: Refusal::TooLarge { bytes_max },
-    };
-    if metadata.len() > bytes_max {
-        return Err(too_large());
-    }
-    let mut hashing = HashingWriter::new(io::sink());
-    // One byte more than allowed, so that a file that grows meanwhile is seen and not followed.
-    io::copy(&mut file.take(bytes_max + 1), &mut hashing).map_err(reading(path))?;
-    let (_, sha256, bytes) = hashing.finish();
-    if bytes > bytes_max {
-        return Err(too_large());
-    }
-    let mode = Mode::of_bits(metadata.permissions().mode());
-    Ok(Content::File {
-        bytes,
-        mode,
-        sha256,
     })
+}
+
+fn mode_of(metadata: &Metadata) -> Mode {
+    Mode::of_bits(metadata.permissions().mode())
 }
 
 fn file_of_bytes(path: &str, bytes: &[u8]) -> ManifestFile {

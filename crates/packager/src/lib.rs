@@ -9,35 +9,44 @@
 //! ```
 //!
 //! `layout` walks the sources once and lists what goes where; `inventory` reads each file a first
-//! time and makes the [`Manifest`]. [`build`] and [`stage`] read each file a second time and refuse
-//! one that changed. [`open`] checks a whole package before anything is written; [`Opened::unpack`]
+//! time, on several threads, and makes the [`Manifest`]. [`build`] and [`stage`] read each file a
+//! second time and refuse one that changed. [`build_with`] can keep a `cache`, and then reads neither
+//! time where nothing changed. [`open`] checks a whole package before anything is written; [`Opened::unpack`]
 //! checks it again while writing.
 //!
 //! The crate does not know `schema`: it takes names and paths. It runs no compiler, expands no
-//! variables, keeps no cache and signs nothing.
+//! variables and signs nothing. It asks for the time only to tell what the `cache` may keep: no time
+//! gets into a package, so there is nothing that `SOURCE_DATE_EPOCH` could replace.
 
 #![forbid(unsafe_code)]
 
 mod build;
+mod cache;
+mod identity;
 mod inventory;
 mod layout;
 mod manifest;
 mod open;
+mod parallel;
+mod progress;
 mod sbom;
 mod source;
 mod stage;
 mod staged;
 mod sums;
+mod temporary;
 mod tree;
 
-pub use crate::build::{BuildError, Package, build};
+pub use crate::build::{BuildError, BuildOptions, Package, build, build_with};
 pub use crate::layout::destination;
 pub use crate::manifest::{Content, Manifest, ManifestError, ManifestFile};
 pub use crate::open::{OpenError, Opened, Report, is_package, open, verify};
+pub use crate::progress::{Progress, Step};
 pub use crate::source::{Conflict, ContentSource, RoleSource, ServiceSource, SourceError};
 pub use crate::stage::{StageError, stage};
 pub use crate::staged::Staged;
-pub use crate::sums::{SumsError, write_sums};
+pub use crate::sums::{SumsError, write_sums, write_sums_knowing};
+pub use crate::temporary::replace_file;
 pub use crate::tree::TreeError;
 
 pub use archive::{Digest, Mode, ReadError, Refusal};

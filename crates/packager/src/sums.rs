@@ -6,12 +6,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use archive::HashingWriter;
+use archive::{Digest, HashingWriter};
+
+use crate::replace_file;
 
 /// The name of the list.
 const SUMS_NAME: &str = "SHA256SUMS";
@@ -24,6 +25,19 @@ const SUMS_NAME: &str = "SHA256SUMS";
 /// [`SumsError::Name`] for what is no plain name of a file, [`SumsError::Read`],
 /// [`SumsError::Write`].
 pub fn write_sums(directory: &Path, files: &[&str]) -> Result<(), SumsError> {
+    write_sums_knowing(directory, files, &[])
+}
+
+/// The same, where the digests of some of the files are known and need not be computed again.
+///
+/// # Errors
+///
+/// As [`write_sums`].
+pub fn write_sums_knowing(
+    directory: &Path,
+    files: &[&str],
+    known: &[(&str, Digest)],
+) -> Result<(), SumsError> {
     let mut names = files.to_vec();
     names.sort_unstable();
     let mut list = String::new();
@@ -32,27 +46,23 @@ pub fn write_sums(directory: &Path, files: &[&str]) -> Result<(), SumsError> {
             let name = name.to_owned();
             return Err(SumsError::Name { name });
         }
-        let path = directory.join(name);
-        let mut hashing = HashingWriter::new(io::sink());
-        File::open(&path)
-            .and_then(|mut file| io::copy(&mut file, &mut hashing))
-            .map_err(|source| SumsError::Read { path, source })?;
-        let (_, digest, _) = hashing.finish();
+        let digest = match known.iter().find(|(known, _)| *known == name) {
+            Some((_, digest)) => *digest,
+            None => digest_of(directory.join(name))?,
+        };
         list += &format!("{digest}  {name}\n");
     }
     let path = directory.join(SUMS_NAME);
-    replace(directory, &path, &list).map_err(|source| SumsError::Write { path, source })
+    replace_file(&path, list.as_bytes()).map_err(|source| SumsError::Write { path, source })
 }
 
-fn replace(directory: &Path, path: &Path, list: &str) -> io::Result<()> {
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".sums-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)?;
-    temporary.write_all(list.as_bytes())?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
+fn digest_of(path: PathBuf) -> Result<Digest, SumsError> {
+    let mut hashing = HashingWriter::new(io::sink());
+    File::open(&path)
+        .and_then(|mut file| io::copy(&mut file, &mut hashing))
+        .map_err(|source| SumsError::Read { path, source })?;
+    let (_, digest, _) = hashing.finish();
+    Ok(digest)
 }
 
 /// Why the list could not be written.

@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 use archive::{Digest, Extractor, Mode};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
-use tempfile::TempDir;
 
 pub use self::error::TreeError;
 pub(crate) use self::error::reading;
 use crate::manifest::{MANIFEST_PATH, approot_prefix};
+use crate::temporary::{TemporaryDirectory, folder_of};
 use crate::{Content, Manifest, ManifestFile, Staged};
 
 /// Takes the files of a package one after another: what both readings of a package feed.
@@ -34,7 +34,7 @@ pub(crate) trait Receive {
 
 /// A tree in the making; gone when dropped.
 pub(crate) struct PendingTree {
-    directory: TempDir,
+    directory: TemporaryDirectory,
     extractor: Extractor,
     current: Option<(PathBuf, File)>,
 }
@@ -42,15 +42,10 @@ pub(crate) struct PendingTree {
 impl PendingTree {
     /// Begins a tree that is to be at `destination`.
     pub(crate) fn new(destination: &Path) -> Result<PendingTree, TreeError> {
-        let parent = match destination.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
+        let parent = folder_of(destination);
         let create = || {
             fs::create_dir_all(parent)?;
-            tempfile::Builder::new()
-                .prefix(".staging-")
-                .tempdir_in(parent)
+            TemporaryDirectory::new_in(parent)
         };
         let directory = create().map_err(|source| TreeError::Create {
             path: destination.to_owned(),
@@ -126,12 +121,12 @@ impl Receive for PendingTree {
 }
 
 /// Renames onto nothing or an empty directory, else exchanges the two and removes what was there.
-fn take_name(directory: TempDir, destination: &Path) -> io::Result<()> {
+fn take_name(directory: TemporaryDirectory, destination: &Path) -> io::Result<()> {
     let made = directory.path();
     match fs::rename(made, destination) {
         Ok(()) => {
             // Its name is gone, so there is nothing left to clean up.
-            let _renamed = directory.keep();
+            directory.keep();
             Ok(())
         }
         Err(error) if is_not_empty(&error) => {

@@ -1,6 +1,6 @@
 //! Archives as they should be, and archives made by hand to do harm.
 
-use std::io::Write;
+use std::num::NonZero;
 
 use expect_test::{Expect, expect};
 use tar::Header;
@@ -65,7 +65,7 @@ impl Forged {
     }
 
     fn compress(&self) -> Vec<u8> {
-        let mut gzip = GzipWriter::new(Vec::new());
+        let mut gzip = GzipWriter::new(Vec::new(), NonZero::<usize>::MIN);
         gzip.write_all(&self.0).unwrap();
         gzip.finish().unwrap().0
     }

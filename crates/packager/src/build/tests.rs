@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::RoleSource;
+use crate::identity::Identity;
 
 fn source(directory: &Path) -> ServiceSource {
     let role = RoleSource {
@@ -30,7 +31,7 @@ fn build_after(change: impl FnOnce(&Path)) -> (Result<Package, BuildError>, bool
     let inventory = Inventory::take(&source(&content)).unwrap();
     change(&file);
     let out = directory.path().join("out");
-    let built = write_package(inventory, &out);
+    let built = write_package(&inventory, &out, BuildOptions::default());
     (built, out.exists())
 }
 
@@ -81,5 +82,70 @@ fn a_file_that_is_gone_or_a_link_cannot_be_read() {
             "{error}"
         );
         assert!(!exists);
+    }
+}
+
+/// Builds with a cache that says, for the one source file, that it has another content.
+fn build_with_a_wrong_cache(progress: &dyn Progress) -> (Package, Cache, Digest) {
+    let directory = tempfile::tempdir().unwrap();
+    let content = directory.path().join("content");
+    fs::create_dir(&content).unwrap();
+    fs::write(content.join("a"), "right").unwrap();
+    let source = source(&content);
+    let out = directory.path().join("out");
+    let expected = build(&source, &out).unwrap().sha256;
+    let identity = Identity::of(&fs::metadata(content.join("a")).unwrap());
+    let package = KnownPackage {
+        manifest: Digest::of(b"another"),
+        sha256: expected,
+        bytes: 0,
+    };
+    let wrong = [(identity, Digest::of(b"wrong"))];
+    Cache::default().store(&out, package, &wrong).unwrap();
+    let options = BuildOptions {
+        cache: true,
+        progress,
+        ..BuildOptions::default()
+    };
+    let package = build_with(&source, &out, options).unwrap();
+    (package, Cache::load(&out), expected)
+}
+
+#[test]
+fn a_wrong_cache_is_found_out_and_replaced() {
+    let (package, cache, expected) = build_with_a_wrong_cache(&());
+    assert_eq!((package.sha256, package.is_reused), (expected, false));
+    assert_eq!(cache.package.unwrap().sha256, expected);
+    let wrong = Digest::of(b"wrong");
+    assert!(cache.files.values().all(|digest| *digest != wrong));
+}
+
+#[test]
+fn each_step_is_told() {
+    #[derive(Default)]
+    struct Steps(std::sync::Mutex<Vec<(Step, u64, u64)>>);
+    impl Progress for Steps {
+        fn begin(&self, step: Step, bytes: u64) {
+            self.0.lock().unwrap().push((step, bytes, 0));
+        }
+        fn advance(&self, bytes: u64) {
+            self.0.lock().unwrap().last_mut().unwrap().2 += bytes;
+        }
+        fn cache_not_kept(&self, path: &Path, error: &io::Error) {
+            panic!("{}: {error}", path.display());
+        }
+    }
+    let steps = Steps::default();
+    build_with_a_wrong_cache(&steps);
+    let steps = steps.0.into_inner().unwrap();
+    let kinds: Vec<Step> = steps.iter().map(|(step, ..)| *step).collect();
+    // Once as the cache says, then without it.
+    assert_eq!(
+        kinds,
+        [Step::Hash, Step::Compress, Step::Hash, Step::Compress]
+    );
+    assert_eq!(steps[0], (Step::Hash, 0, 0));
+    for (_, bytes, bytes_done) in &steps[2..] {
+        assert_eq!(bytes, bytes_done);
     }
 }
