@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod package;
 #[cfg(test)]
 mod peers;
