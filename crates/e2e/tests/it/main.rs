@@ -4,6 +4,7 @@
 
 mod commands;
 mod crashes;
+mod environments;
 mod failures;
 mod ledger;
 mod lifetimes;
