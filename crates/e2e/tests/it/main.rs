@@ -13,3 +13,4 @@ mod operators;
 mod packages;
 mod peers;
 mod rotation;
+mod workflow;
