@@ -19,6 +19,7 @@ use crate::workspace::Workspace;
 
 /// Programs and the Debian packages that have them.
 const PROGRAMS: &[(&str, &str)] = &[
+    ("bsdtar", "libarchive-tools"),
     ("curl", "curl"),
     ("g++", "g++"),
     ("haproxy", "haproxy"),

@@ -20,7 +20,7 @@ pub use self::error::OpenError;
 use self::pass::{Input, Pass};
 use crate::manifest::DEFINITION_PATH;
 use crate::tree::{PendingTree, Receive};
-use crate::{Manifest, ManifestFile, Staged, TreeError};
+use crate::{Manifest, ManifestFile, Staged, TreeError, temporary};
 
 /// A package that was found to be whole.
 #[derive(Debug)]
@@ -150,6 +150,7 @@ impl Opened {
     pub fn unpack(&self, destination: &Path) -> Result<Staged, OpenError> {
         let found = Staged::find(destination, &self.manifest, &self.manifest_json);
         if let Some(staged) = found.map_err(OpenError::Tree)? {
+            temporary::remove_abandoned(temporary::folder_of(destination));
             return Ok(staged);
         }
         let mut tree = PendingTree::new(destination).map_err(OpenError::Tree)?;

@@ -9,7 +9,7 @@ use archive::{Digest, Hasher};
 
 use crate::inventory::{Inventory, Origin, open_source, reading};
 use crate::tree::{PendingTree, Receive};
-use crate::{Content, ServiceSource, SourceError, Staged, TreeError};
+use crate::{Content, ServiceSource, SourceError, Staged, TreeError, temporary};
 
 /// How much is copied at a time, in bytes.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -34,6 +34,7 @@ pub fn stage(source: &ServiceSource, destination: &Path) -> Result<Staged, Stage
 fn copy(inventory: Inventory, destination: &Path) -> Result<Staged, StageError> {
     let found = Staged::find(destination, &inventory.manifest, &inventory.manifest_json);
     if let Some(staged) = found.map_err(StageError::Tree)? {
+        temporary::remove_abandoned(temporary::folder_of(destination));
         return Ok(staged);
     }
     let mut tree = PendingTree::new(destination).map_err(StageError::Tree)?;

@@ -125,9 +125,10 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Removes what dead processes left in a folder. What cannot be removed is left: it is in nobody's
+/// Removes what dead processes left in a folder; whatever makes something there does so by itself.
+/// What cannot be removed is left: it is in nobody's
 /// way.
-fn remove_abandoned(folder: &Path) {
+pub(crate) fn remove_abandoned(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_ours = |entry: &DirEntry| {
         let name = entry.file_name();

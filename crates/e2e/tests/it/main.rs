@@ -4,6 +4,7 @@
 
 mod commands;
 mod crashes;
+mod environments;
 mod failures;
 mod ledger;
 mod lifetimes;
@@ -12,3 +13,4 @@ mod operators;
 mod packages;
 mod peers;
 mod rotation;
+mod workflow;

@@ -1,14 +1,15 @@
 //! The package: made twice the same, listed by others, and run.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use e2e::deployment::Deployment;
+use e2e::deployment::{Deployment, Place};
 use e2e::load::{broken, run};
-use e2e::service::{Service, binary, echo_cloud, workspace};
+use e2e::service::{Service, binary, echo_cloud, workspace, write, write_script};
 use test_support::has_program;
 
 /// Packages the service folder `from` under a file mode mask and a time zone of its own.
@@ -131,6 +132,123 @@ async fn a_package_runs_like_its_folder() {
     let deployment = Deployment::start(&service);
     let held = run(deployment.public(1234), 20, 1).await;
     assert!(broken(&held).is_empty(), "{held:?}");
+}
+
+/// All that a deployment makes of a service: for each instance its role, its approot, and the
+/// environment of its program. Only what must differ is taken out.
+fn made_of(
+    service: &Service,
+    folder: &Path,
+) -> BTreeMap<String, (String, Vec<String>, Vec<String>)> {
+    fs::create_dir_all(folder).unwrap();
+    let place = Place::new(folder);
+    let mut deployment = Deployment::spawn(service, &place, &[]);
+    deployment.await_ready();
+    let status = deployment.status().unwrap();
+    let sockets = deployment.runtime_directory().unwrap();
+    let roles = status["deployments"][0]["roles"].as_array().unwrap();
+    let mut made = BTreeMap::new();
+    for role in roles {
+        for instance in role["instances"].as_array().unwrap() {
+            let id = instance["id"].as_str().unwrap().to_owned();
+            let approot = place.state.join("instances").join(&id).join("approot");
+            let environment = fs::read(format!("/proc/{}/environ", instance["pid"])).unwrap();
+            let environment = String::from_utf8(environment).unwrap();
+            let environment = environment
+                .replace(status["deployments"][0]["id"].as_str().unwrap(), "ID")
+                .replace(place.state.to_str().unwrap(), "STATE")
+                .replace(sockets.to_str().unwrap(), "SOCKETS");
+            let mut environment: Vec<String> = environment
+                .split_terminator('\0')
+                .map(str::to_owned)
+                .collect();
+            environment.sort();
+            let name = role["name"].as_str().unwrap().to_owned();
+            made.insert(id, (name, tree(&approot), environment));
+        }
+    }
+    made
+}
+
+/// Every file, link and folder below a folder, with mode and content.
+fn tree(root: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut pending = vec![root.to_owned()];
+    while let Some(path) = pending.pop() {
+        let metadata = path.symlink_metadata().unwrap();
+        let content = if metadata.is_dir() {
+            pending.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+            "a folder".to_owned()
+        } else if metadata.is_symlink() {
+            fs::read_link(&path).unwrap().display().to_string()
+        } else {
+            digest(&path)
+        };
+        let below = path.strip_prefix(root).unwrap().display();
+        lines.push(format!(
+            "{below} {:o} {content}",
+            metadata.permissions().mode()
+        ));
+    }
+    lines.sort();
+    lines
+}
+
+fn digest(path: &Path) -> String {
+    let output = Command::new("sha256sum").arg(path).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()[..64].to_owned()
+}
+
+/// A service of two instances whose program is a script, with a link and a folder beside it.
+fn sleepers(folder: &Path) -> Service {
+    write_script(folder, "role.sh", "exec sleep 3600");
+    let content = folder.join("FixtureContent");
+    fs::create_dir(content.join("data")).unwrap();
+    fs::write(content.join("data/text"), "text").unwrap();
+    symlink("data/text", content.join("latest")).unwrap();
+    let parts = r#"<Runtime>
+        <Environment><Variable name="MINE" value="%RoleRoot%" /></Environment>
+        <EntryPoint><ProgramEntryPoint commandLine="role.sh" setReadyOnProcessStart="true" /></EntryPoint>
+    </Runtime>"#;
+    write(folder, parts, 2, vec![])
+}
+
+#[test]
+fn a_package_makes_of_each_role_what_its_folder_makes() {
+    if !has_program("sha256sum") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("source");
+    fs::create_dir(&source).unwrap();
+    let service = sleepers(&source);
+    let out = folder.path().join("out");
+    let built = Command::new(binary("approot"))
+        .args(["package", "build", "--quiet"])
+        .arg(&source)
+        .arg("--out")
+        .arg(&out)
+        .output()
+        .unwrap();
+    assert!(
+        built.status.success() && built.stdout.is_empty() && built.stderr.is_empty(),
+        "{built:?}"
+    );
+    let packaged = Service {
+        path: out.join("FixtureCloud.cspkg.tar.gz"),
+        ..service.clone()
+    };
+    let [of_folder, of_package] = [("folder", &service), ("archive", &packaged)]
+        .map(|(name, service)| made_of(service, &folder.path().join(name)));
+    let (_, approot, environment) = &of_folder["Fixture_IN_1"];
+    assert_eq!(approot.len(), 5, "{approot:#?}");
+    assert!(environment.len() > 5, "{environment:#?}");
+    assert_eq!(of_folder, of_package);
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod cached;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod package;
 #[cfg(test)]
 mod peers;
