@@ -22,6 +22,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("g++", "g++"),
     ("haproxy", "haproxy"),
+    ("minisign", "minisign"),
     ("nc", "netcat-openbsd"),
     ("python3", "python3"),
     ("shellcheck", "shellcheck"),

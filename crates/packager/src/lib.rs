@@ -13,8 +13,11 @@
 //! one that changed. [`open`] checks a whole package before anything is written; [`Opened::unpack`]
 //! checks it again while writing.
 //!
+//! [`sign`] puts a signature beside a package, and [`Trust`] decides by it before a package is
+//! opened.
+//!
 //! The crate does not know `schema`: it takes names and paths. It runs no compiler, expands no
-//! variables, keeps no cache and signs nothing.
+//! variables, keeps no cache, asks for no password and reads no clock.
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +27,7 @@ mod layout;
 mod manifest;
 mod open;
 mod sbom;
+mod signature;
 mod source;
 mod stage;
 mod staged;
@@ -33,6 +37,10 @@ mod tree;
 pub use crate::build::{BuildError, Package, build};
 pub use crate::manifest::{Content, Manifest, ManifestError, ManifestFile};
 pub use crate::open::{OpenError, Opened, Report, is_package, open, verify};
+pub use crate::signature::{
+    KeyError, LockedKey, SIGNATURE_SUFFIX, SignatureError, Signed, Signing, SigningKey, Trust,
+    TrustedKeys, sign, signature_path,
+};
 pub use crate::source::{Conflict, ContentSource, RoleSource, ServiceSource, SourceError};
 pub use crate::stage::{StageError, stage};
 pub use crate::staged::Staged;

@@ -44,7 +44,8 @@ pub fn write_sums(directory: &Path, files: &[&str]) -> Result<(), SumsError> {
     replace(directory, &path, &list).map_err(|source| SumsError::Write { path, source })
 }
 
-fn replace(directory: &Path, path: &Path, list: &str) -> io::Result<()> {
+/// Writes a small text into `directory`, whole or not at all; an older file is replaced.
+pub(crate) fn replace(directory: &Path, path: &Path, list: &str) -> io::Result<()> {
     let mut temporary = tempfile::Builder::new()
         .prefix(".sums-")
         .permissions(Permissions::from_mode(0o666))
