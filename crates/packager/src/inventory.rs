@@ -50,7 +50,7 @@ impl Inventory {
                 None => Origin::File(placed.origin),
             });
         }
-        let sbom = sbom::render(&source.service, &files);
+        let sbom = sbom::render(source, &files);
         files.push(file_of_bytes(SBOM_PATH, &sbom));
         origins.push(Origin::Memory(sbom));
         let roles = source.roles.iter().map(|role| role.name.clone()).collect();

@@ -37,6 +37,7 @@ mod tree;
 pub use crate::build::{BuildError, Package, build};
 pub use crate::manifest::{Content, Manifest, ManifestError, ManifestFile};
 pub use crate::open::{OpenError, Opened, Report, is_package, open, verify};
+pub use crate::sbom::{Components, ComponentsError};
 pub use crate::signature::{
     KeyError, LockedKey, SIGNATURE_SUFFIX, SignatureError, Signed, Signing, SigningKey, Trust,
     TrustedKeys, sign, signature_path,

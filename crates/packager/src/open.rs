@@ -127,11 +127,11 @@ impl Opened {
     /// # Errors
     ///
     /// [`OpenError::Changed`] where it has another one.
-    pub fn expect_digest(self, sha256: Digest) -> Result<Opened, OpenError> {
+    pub fn expect_digest(&self, sha256: Digest) -> Result<(), OpenError> {
         if self.sha256 == sha256 {
-            Ok(self)
+            Ok(())
         } else {
-            let path = self.path;
+            let path = self.path.clone();
             Err(OpenError::Changed { path })
         }
     }

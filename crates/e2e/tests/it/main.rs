@@ -12,3 +12,4 @@ mod operators;
 mod packages;
 mod peers;
 mod rotation;
+mod signatures;

@@ -4,6 +4,8 @@
 //! The modules say `cfg(test)`, without which the lints take their helpers for production code.
 
 #[cfg(test)]
+mod bill;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod package;

@@ -101,6 +101,7 @@ fn a_trusted_signature_is_accepted_with_what_it_says() {
     let other = Fixture::empty().source_of(packager::RoleSource {
         name: "Other".to_owned(),
         binary: None,
+        components: None,
         content_directory: None,
         contents: Vec::new(),
     });
@@ -241,8 +242,8 @@ fn what_minisign_would_not_write_is_malformed() {
     let text = fs::read_to_string(signed.signature()).unwrap();
     let long = format!("{text}{}", "x".repeat(20_000));
     // The algorithm `Ed` instead of `ED`.
-    let legacy = text.replacen("\nRUQ", "\nRWQ", 1);
-    let unknown = text.replacen("\nRUQ", "\nRXQ", 1);
+    let legacy = text.replacen("\nRU", "\nRW", 1);
+    let unknown = text.replacen("\nRU", "\nRX", 1);
     let faults = [
         "",
         "x",
