@@ -369,4 +369,26 @@ mod tests {
         );
         assert!(own_url("a", "1.0.0", "/else/a/Cargo.toml", Path::new("/w")).is_err());
     }
+
+    #[test]
+    fn this_workspace_is_listed() {
+        let sh = Shell::new().unwrap();
+        let workspace = Workspace::read(&sh).unwrap();
+        let service = workspace.root.join("services/echo-cloud");
+        let roles = workspace.roles_of(&service).unwrap();
+        let host = crate::build::host(&sh, &workspace).unwrap();
+        let written = write(&sh, &workspace, &roles, &host, &["approot"]).unwrap();
+        let file = written[0].strip_prefix("EchoWorker=").unwrap();
+        let text = fs::read_to_string(file).unwrap();
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let components = document["components"].as_array().unwrap();
+        let named = |name: &str| components.iter().find(|other| other["name"] == name);
+        assert!(named("tokio").unwrap()["hashes"][0]["content"].is_string());
+        assert_eq!(
+            named("runtime").unwrap()["licenses"][0]["expression"],
+            "MIT"
+        );
+        assert!(named("expect-test").is_none() && named("approot").is_none());
+        assert!(!text.contains(workspace.root.to_str().unwrap()));
+    }
 }
