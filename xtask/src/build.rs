@@ -19,7 +19,7 @@ use xshell::{Cmd, Shell, cmd};
 use crate::workspace::{Role, Workspace};
 
 /// The package, and the program in it, that runs and packages services.
-const APPROOT: &str = "approot";
+pub(crate) const APPROOT: &str = "approot";
 
 /// For `__DATE__` and its like in C sources. Any constant will do; the clock will not.
 const SOURCE_DATE_EPOCH: &str = "0";
@@ -130,6 +130,12 @@ fn source_folders(metadata: &Value) -> anyhow::Result<BTreeSet<PathBuf>> {
     foreign
         .map(|package| folder(package).context("a package without `manifest_path`"))
         .collect()
+}
+
+/// The machine that is built for, as rustc names it.
+pub(crate) fn host(sh: &Shell, workspace: &Workspace) -> anyhow::Result<String> {
+    let _dir = sh.push_dir(&workspace.root);
+    Ok(Toolchain::read(sh)?.host)
 }
 
 /// What rustc says of itself.

@@ -1,6 +1,7 @@
 //! `cargo xtask ci`: what CI runs, and what a person runs before handing in.
 //!
-//! Installs the programs that tests speak to where it may (as root, with apt-get), then format,
+//! Installs the programs that tests speak to where it may (as root, with apt-get; Python's packages
+//! below the target directory), then format,
 //! lints, documents, shell scripts, tests, fuzz targets; the first step that fails ends it, but for
 //! failed tests, which are counted in the closing line. It sets `CI`, under which a test that lacks
 //! something fails instead of being skipped.
@@ -14,6 +15,7 @@ use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
 use crate::fuzz;
+use crate::python;
 use crate::test::{conclude, test};
 use crate::workspace::Workspace;
 
@@ -23,6 +25,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("g++", "g++"),
     ("haproxy", "haproxy"),
+    ("minisign", "minisign"),
     ("nc", "netcat-openbsd"),
     ("python3", "python3"),
     ("shellcheck", "shellcheck"),
@@ -35,7 +38,10 @@ pub(crate) fn run(sh: &Shell) -> anyhow::Result<ExitCode> {
     let _dir = sh.push_dir(&workspace.root);
     let _target = sh.push_env("CARGO_TARGET_DIR", &workspace.target);
     let _ci = sh.push_env("CI", env::var_os("CI").unwrap_or("true".into()));
-    timed("install", || install(sh))?;
+    timed("install", || {
+        install(sh)?;
+        python::install(sh, &workspace)
+    })?;
     timed("format", || Ok(cmd!(sh, "cargo fmt --all --check").run()?))?;
     timed("lints", || lint(sh))?;
     timed("documents", || document(sh))?;

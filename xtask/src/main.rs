@@ -17,9 +17,11 @@
 mod bench;
 mod build;
 mod ci;
+mod components;
 mod fuzz;
 mod handover;
 mod package;
+mod python;
 mod refusal;
 mod run_local;
 mod service;

@@ -7,7 +7,8 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::Context;
 use xshell::Shell;
 
-use crate::build::{Built, Progress, build};
+use crate::build::{APPROOT, Built, Progress, build, host};
+use crate::components;
 use crate::handover::{hand_over, without_cargo};
 use crate::refusal::Refusal;
 use crate::service::{Service, ServiceArguments};
@@ -34,19 +35,22 @@ pub(crate) struct Arguments {
     /// How to print the result: one line either way
     #[arg(long, default_value = "human", value_parser = ["human", "json"])]
     format: String,
-    /// Sign the package with this key (not built yet)
+    /// Sign the package with this secret key of minisign
+    ///
+    /// Its password is read from --password-file, else from $APPROOT_SIGN_PASSWORD, else from the
+    /// terminal.
     #[arg(long, value_name = "KEYFILE")]
     sign: Option<PathBuf>,
+    /// File whose first line is the password of the key
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    password_file: Option<PathBuf>,
     /// Make an OCI image as well (not built yet)
     #[arg(long)]
     oci: bool,
 }
 
 pub(crate) fn run(sh: &Shell, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    Refusal::not_built_yet(&[
-        ("--sign", arguments.sign.is_some()),
-        ("--oci", arguments.oci),
-    ])?;
+    Refusal::not_built_yet(&[("--oci", arguments.oci)])?;
     let workspace = Workspace::read(sh)?;
     let service = Service::find(&workspace, &arguments.service, "Cloud")?;
     let roles = workspace.roles_of(&service.canonical_dir)?;
@@ -56,13 +60,28 @@ pub(crate) fn run(sh: &Shell, arguments: Arguments) -> anyhow::Result<ExitCode> 
         Progress::Shown
     };
     let built = build(sh, &workspace, &roles, progress)?;
+    let host = host(sh, &workspace)?;
+    let components = components::write(sh, &workspace, &roles, &host, &[APPROOT])?;
     let default_out = || workspace.target.join("package");
     let out = arguments.out.clone().unwrap_or_else(default_out);
-    let command = approot_package(&built, &service, &out, &arguments);
+    let mut command = approot_package(&built, &service, &out, &arguments);
+    for components in &components {
+        command.args(["--components", components]);
+    }
+    sign(&mut command, arguments.sign, arguments.password_file);
     if arguments.verify {
         return verified(sh, &workspace, &service, &out, command, arguments.quiet);
     }
     Err(hand_over(command, &workspace.target))
+}
+
+fn sign(command: &mut Command, key: Option<PathBuf>, password_file: Option<PathBuf>) {
+    let files = [("--sign", key), ("--password-file", password_file)];
+    for (option, file) in files {
+        if let Some(file) = file {
+            command.arg(option).arg(file);
+        }
+    }
 }
 
 /// Packages, packages again elsewhere, and only then passes the result on.
@@ -75,7 +94,10 @@ fn verified(
     quiet: bool,
 ) -> anyhow::Result<ExitCode> {
     without_cargo(&mut command, &workspace.target);
-    let output = command.stderr(Stdio::inherit()).output();
+    let output = command
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .output();
     let output = output.context("start approot")?;
     if !output.status.success() {
         let code = output
@@ -153,10 +175,17 @@ mod tests {
     }
 
     #[test]
-    fn signing_and_oci_are_not_built_yet() {
-        let mut signed = arguments();
-        signed.sign = Some("key".into());
-        assert_eq!(refused(signed), "`--sign` is not built yet");
+    fn approot_gets_the_key_and_where_its_password_is() {
+        let mut command = Command::new("approot");
+        sign(&mut command, None, None);
+        assert_eq!(command.get_args().count(), 0);
+        sign(&mut command, Some("k".into()), Some("p".into()));
+        let words: Vec<_> = command.get_args().collect();
+        assert_eq!(words, ["--sign", "k", "--password-file", "p"]);
+    }
+
+    #[test]
+    fn oci_is_not_built_yet() {
         let mut oci = arguments();
         oci.oci = true;
         assert_eq!(refused(oci), "`--oci` is not built yet");

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::Context;
 use xshell::{Shell, cmd};
 
+use crate::python;
 use crate::tally::{Summary, Tally, not_run};
 use crate::workspace::Workspace;
 
@@ -53,7 +54,8 @@ pub(crate) fn test(sh: &Shell, workspace: &Workspace) -> anyhow::Result<Summary>
     let file = target.join("not-run.txt");
     fs::write(&file, "").with_context(|| format!("empty {}", file.display()))?;
     let command = cmd!(sh, "cargo test --workspace --locked --no-fail-fast");
-    let command = command.env(NOT_RUN, &file).into();
+    let command = command.env(NOT_RUN, &file);
+    let command = command.env("PATH", python::path(workspace)?).into();
     let mut summary = count(command, &mut io::stdout())?;
 
     let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;

@@ -109,10 +109,36 @@ pub(crate) struct ServiceArguments {
     pub(crate) binaries: Vec<(String, PathBuf)>,
 }
 
+/// Whose packages are accepted.
+#[derive(Debug, Args)]
+pub(crate) struct TrustArguments {
+    /// A public key of minisign, or a folder of them (`*.pub`); may be given several times. A package that is
+    /// signed must be signed by one of them.
+    #[arg(long, value_name = "KEY|DIR")]
+    pub(crate) trusted: Vec<PathBuf>,
+    /// Refuse a package that is not signed.
+    #[arg(long, requires = "trusted")]
+    pub(crate) require_signature: bool,
+}
+
+/// Who signs a package.
+#[derive(Debug, Args)]
+pub(crate) struct SignArguments {
+    /// Sign the package with this secret key of minisign. Its password is read from --password-file, else from
+    /// $APPROOT_SIGN_PASSWORD, else from the terminal.
+    #[arg(long, value_name = "KEYFILE")]
+    pub(crate) sign: Option<PathBuf>,
+    /// The file whose first line is the password of the key.
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) service: ServiceArguments,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
     /// Run N instances of a role, whatever the configuration says.
     #[arg(long, value_name = "ROLE=N", value_parser = assignment::<u32>)]
     pub(crate) instances: Vec<(String, u32)>,
@@ -182,6 +208,11 @@ pub(crate) struct BuildArguments {
     /// Read everything, and keep no cache beside the package.
     #[arg(long)]
     pub(crate) no_cache: bool,
+    #[command(flatten)]
+    pub(crate) signing: SignArguments,
+    /// What the program of a role was built from, for the bill of materials: a CycloneDX document in JSON.
+    #[arg(long, value_name = "ROLE=FILE", value_parser = assignment::<PathBuf>)]
+    pub(crate) components: Vec<(String, PathBuf)>,
     /// Print nothing but errors, and the result where it is for programs.
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -194,6 +225,8 @@ pub(crate) struct BuildArguments {
 pub(crate) struct VerifyArguments {
     /// The package.
     pub(crate) package: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
     /// How to print the result.
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: Format,

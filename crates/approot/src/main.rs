@@ -25,6 +25,7 @@ mod run;
 mod runtime_directory;
 mod service;
 mod show;
+mod signing;
 mod table;
 
 use std::process::ExitCode;

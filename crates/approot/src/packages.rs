@@ -1,17 +1,20 @@
 //! `approot package`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use packager::{BuildOptions, Package, ServiceSource};
+use anyhow::{Context, anyhow};
+use packager::{
+    BuildOptions, Components, ComponentsError, Package, ServiceSource, Signing, SigningKey,
+};
 use serde_json::json;
 
-use crate::cli::{BuildArguments, Format, VerifyArguments};
+use crate::cli::{BuildArguments, Format, VerifyArguments, by_role};
 use crate::exit::{self, Failure, Outcome};
 use crate::progress::Shown;
 use crate::service::{self, Location, Words};
-use crate::show;
+use crate::{show, signing};
 
 /// Makes the package, and puts its configuration and the digests of both beside it.
 ///
@@ -26,27 +29,33 @@ pub(crate) fn build(arguments: &BuildArguments) -> Outcome {
     let Location::Definition(path) = &loaded.location else {
         return Err(exit::with(
             exit::USAGE,
-            anyhow::anyhow!("a package is made from a service folder, not from a package"),
+            anyhow!("a package is made from a service folder, not from a package"),
         ));
     };
-    let source = service::source(
+    let mut source = service::source(
         &loaded.service.definition,
         path,
         &arguments.service.binaries,
     )?;
+    add_components(&mut source, &arguments.components)?;
+    // Before the long work, which is for nothing without the password.
+    let key = signing::key(&arguments.signing)?;
     let out = &arguments.out;
     fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let package_name = format!("{}{}", source.service, packager::PACKAGE_SUFFIX);
     let built = write(&source, &out.join(&package_name), arguments)?;
+    let signature = sign(&built, key.as_ref())?;
     let configuration = copy_configuration(&loaded.configuration, out)?;
     let name = configuration
         .file_name()
         .and_then(|name| name.to_str())
         .context("the configuration's name is not UTF-8")?;
+    let signature_name = format!("{package_name}{}", packager::SIGNATURE_SUFFIX);
+    let mut names = vec![package_name.as_str(), name];
+    names.extend(signature.is_some().then_some(signature_name.as_str()));
     let known = [(package_name.as_str(), built.sha256)];
-    packager::write_sums_knowing(out, &[&package_name, name], &known)
-        .context("cannot write the digests")?;
-    summarise(&built, &configuration, arguments)?;
+    packager::write_sums_knowing(out, &names, &known).context("cannot write the digests")?;
+    summarise(&built, &configuration, signature.as_deref(), arguments)?;
     Ok(exit::DONE)
 }
 
@@ -92,18 +101,24 @@ fn copy_configuration(configuration: &Path, out: &Path) -> anyhow::Result<PathBu
 fn summarise(
     built: &Package,
     configuration: &Path,
+    signature: Option<&Path>,
     arguments: &BuildArguments,
 ) -> anyhow::Result<()> {
     let manifest = &built.manifest;
     match arguments.format {
         Format::Human if arguments.quiet => {}
         Format::Human => show::line(&format!(
-            "{}: service {} with role {}, {} files, {} bytes, not signed, sha256 {}",
+            "{}: service {} with role {}, {} files, {} bytes, {}, sha256 {}",
             built.path.display(),
             manifest.service,
             manifest.roles.join(", "),
             manifest.files.len(),
             built.bytes,
+            if signature.is_some() {
+                "signed"
+            } else {
+                "not signed"
+            },
             built.sha256
         )),
         Format::Json => show::json(&json!({
@@ -113,25 +128,79 @@ fn summarise(
             "service": manifest.service,
             "roles": manifest.roles,
             "files": manifest.files.len(),
-            "signed": false,
+            "signed": signature.is_some(),
             "configuration": configuration,
+            "signature": signature,
         }))?,
     }
     Ok(())
 }
 
+/// Tells the packager what the programs were built from.
+fn add_components(
+    source: &mut ServiceSource,
+    components: &[(String, PathBuf)],
+) -> Result<(), Failure> {
+    for (name, file) in by_role("--components", components)? {
+        let mut roles = source.roles.iter_mut();
+        let role = roles.find(|role| role.name == name && role.binary.is_some());
+        let role = role.ok_or_else(|| {
+            let error = anyhow!("`--components` names a role without a `--binary`: {name}");
+            exit::with(exit::USAGE, error)
+        })?;
+        let components = Components::read(&file).map_err(|error| {
+            let status = match error {
+                ComponentsError::Read { .. } => exit::FAILED,
+                _ => exit::INVALID,
+            };
+            exit::with(status, error)
+        })?;
+        role.components = Some(components);
+    }
+    Ok(())
+}
+
+/// Signs what was built; without a key, takes an earlier signature away, which would be that of
+/// another package.
+fn sign(built: &Package, key: Option<&SigningKey>) -> Result<Option<PathBuf>, Failure> {
+    if let Some(key) = key {
+        let signed_at = signing::signed_at()?;
+        let signed = packager::sign(built, key, signed_at);
+        return signed.map(Some).map_err(signing::signature_failure);
+    }
+    let stale = packager::signature_path(&built.path);
+    match fs::remove_file(&stale) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            let context = format!("cannot remove the earlier signature {}", stale.display());
+            Err(anyhow::Error::new(error).context(context).into())
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Opens a package that is accepted by its signature.
+fn open_trusted(arguments: &VerifyArguments) -> Result<(packager::Opened, Signing), Failure> {
+    let package: &Path = &arguments.package;
+    service::must_exist(package)?;
+    let signing = signing::check(package, &arguments.trust)?;
+    let opened = service::open(package)?;
+    service::expect_signed(&opened, &signing)?;
+    Ok((opened, signing))
+}
+
 /// Checks every digest and rule of a package.
 pub(crate) fn verify(arguments: &VerifyArguments) -> Outcome {
-    let opened = service::open(&arguments.package)?;
+    let (opened, signing) = open_trusted(arguments)?;
     let report = opened.report();
     match arguments.format {
         Format::Human => show::line(&format!(
-            "{}: the package of service {} with role {}, {} files of {} bytes, is whole and unchanged\nsha256 {}",
+            "{}: the package of service {} with role {}, {} files of {} bytes, is whole and unchanged\n{}\nsha256 {}",
             report.path.display(),
             report.service,
             report.roles.join(", "),
             report.n_files,
             report.content_bytes,
+            signing::words(&signing),
             report.sha256
         )),
         Format::Json => show::json(&json!({
@@ -143,6 +212,7 @@ pub(crate) fn verify(arguments: &VerifyArguments) -> Outcome {
             "content_bytes": report.content_bytes,
             "sha256": report.sha256.to_string(),
             "packager": report.packager_version,
+            "signature": signing::json(&signing),
         }))?,
     }
     Ok::<u8, Failure>(exit::DONE)

@@ -7,13 +7,14 @@ use anyhow::anyhow;
 use fabric::{LAYOUT, Outside, Settings, Source};
 use ipc::{LockError, ProcessLock};
 use keeper::{FabricStart, HostStart, Options, Processes};
+use packager::Signing;
 
 use crate::cli::{Format, RunArguments, by_role};
 use crate::exit::{self, Failure, Outcome};
 use crate::notices::Notices;
 use crate::runtime_directory::RuntimeDirectory;
 use crate::service::{self, Loaded, Location, Words};
-use crate::{detach, left_overs, locations, show};
+use crate::{detach, left_overs, locations, show, signing};
 
 /// Runs a service until it is stopped, or with `--detach` until it is Ready.
 pub(crate) fn run(arguments: &RunArguments) -> Outcome {
@@ -28,7 +29,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Outcome {
         return Err(exit::with(exit::USAGE, error));
     }
     let instances = by_role("--instances", &arguments.instances)?;
-    let loaded = service::load(&arguments.service, Words::Warnings)?;
+    let loaded = load(arguments)?;
     let source = source(arguments, &loaded)?;
     let state = match &arguments.state {
         Some(state) => state.clone(),
@@ -53,6 +54,31 @@ pub(crate) fn run(arguments: &RunArguments) -> Outcome {
     }
 }
 
+/// Reads the service; a package only after its signature, where somebody is to be trusted.
+fn load(arguments: &RunArguments) -> Result<Loaded, Failure> {
+    if arguments.trust.trusted.is_empty() {
+        return service::load(&arguments.service, Words::Warnings);
+    }
+    let path = arguments.service.path.as_deref();
+    let no_package = || {
+        let error = anyhow!("`--trusted` is for a package: a service folder has no signature");
+        exit::with(exit::USAGE, error)
+    };
+    let package = path.filter(|path| packager::is_package(path));
+    let package = package.ok_or_else(no_package)?;
+    let signing = signing::check(package, &arguments.trust)?;
+    if !matches!(signing, Signing::Signed(_)) {
+        let words = signing::words(&signing);
+        show::line(&format!("{}: {words}", package.display()));
+    }
+    let loaded = service::load(&arguments.service, Words::Warnings)?;
+    let Location::Package(opened) = &loaded.location else {
+        return Err(no_package());
+    };
+    service::expect_signed(opened, &signing)?;
+    Ok(loaded)
+}
+
 fn source(arguments: &RunArguments, loaded: &Loaded) -> Result<Source, Failure> {
     match &loaded.location {
         Location::Definition(path) => Ok(Source::Folder(service::source(
@@ -64,7 +90,13 @@ fn source(arguments: &RunArguments, loaded: &Loaded) -> Result<Source, Failure> 
             let error = anyhow!("`--binary` is for a service folder: a package holds its programs");
             Err(exit::with(exit::USAGE, error))
         }
-        Location::Package(opened) => Ok(Source::Package(opened.report().path.clone())),
+        Location::Package(opened) => {
+            let report = opened.report();
+            Ok(Source::Package {
+                path: report.path,
+                sha256: report.sha256,
+            })
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use diagnostics::{FileId, Finding, Severity, Sources, sort};
-use packager::{ContentSource, Opened, RoleSource, ServiceSource};
+use packager::{ContentSource, OpenError, Opened, RoleSource, ServiceSource, Signing};
 use schema::{Content, Definition, RoleDefinition, Service};
 
 use crate::cli::{ServiceArguments, by_role};
@@ -42,7 +42,8 @@ impl Location {
     }
 }
 
-fn must_exist(path: &Path) -> Result<(), Failure> {
+/// Refuses a path at which there is nothing.
+pub(crate) fn must_exist(path: &Path) -> Result<(), Failure> {
     if path.exists() {
         return Ok(());
     }
@@ -53,14 +54,24 @@ fn must_exist(path: &Path) -> Result<(), Failure> {
 /// Opens and verifies a package.
 pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
     must_exist(path)?;
-    packager::open(path).map_err(|error| {
-        let status = if error.is_invalid() {
-            exit::INVALID
-        } else {
-            exit::FAILED
-        };
-        exit::with(status, error)
-    })
+    packager::open(path).map_err(open_failure)
+}
+
+/// Makes sure that what was opened is what was signed, and no file that has taken its place.
+pub(crate) fn expect_signed(opened: &Opened, signing: &Signing) -> Result<(), Failure> {
+    match signing {
+        Signing::Signed(signed) => opened.expect_digest(signed.sha256).map_err(open_failure),
+        _ => Ok(()),
+    }
+}
+
+fn open_failure(error: OpenError) -> Failure {
+    let status = if error.is_invalid() {
+        exit::INVALID
+    } else {
+        exit::FAILED
+    };
+    exit::with(status, error)
 }
 
 /// A service that has passed every check.
@@ -308,6 +319,7 @@ fn role_source(
     Ok(RoleSource {
         name: role.name.clone(),
         binary,
+        components: None,
         content_directory,
         contents,
     })

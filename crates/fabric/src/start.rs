@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use packager::{ServiceSource, Staged};
+use packager::{Digest, ServiceSource, Staged};
 use plan::command_line::Program;
 use plan::{DeploymentPlan, InstancePlan, Options, Package, Slot};
 use schema::Service;
@@ -77,7 +77,12 @@ pub enum Source {
     /// Folders and built binaries.
     Folder(ServiceSource),
     /// A package. By its path: an open file would not outlive the fork of this process.
-    Package(PathBuf),
+    Package {
+        /// The file.
+        path: PathBuf,
+        /// The digest that it had when it was accepted; another one is refused.
+        sha256: Digest,
+    },
 }
 
 /// Makes the plan that runs from now on, and commits it.
@@ -135,8 +140,11 @@ fn stage(settings: &Settings) -> Result<Staged, FabricError> {
         Source::Folder(source) => {
             packager::stage(source, &destination).map_err(|source| FabricError::Stage { source })
         }
-        Source::Package(path) => packager::open(path)
-            .and_then(|opened| opened.unpack(&destination))
+        Source::Package { path, sha256 } => packager::open(path)
+            .and_then(|opened| {
+                opened.expect_digest(*sha256)?;
+                opened.unpack(&destination)
+            })
             .map_err(|source| FabricError::Unpack { source }),
     }
 }

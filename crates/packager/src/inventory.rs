@@ -97,7 +97,7 @@ impl Inventory {
             files.push(ManifestFile { path, content });
             origins.push(origin);
         }
-        let sbom = sbom::render(&source.service, &files);
+        let sbom = sbom::render(source, &files);
         files.push(file_of_bytes(SBOM_PATH, &sbom));
         origins.push(Origin::Memory(sbom));
         let roles = source.roles.iter().map(|role| role.name.clone()).collect();

@@ -14,9 +14,13 @@
 //! time where nothing changed. [`open`] checks a whole package before anything is written; [`Opened::unpack`]
 //! checks it again while writing.
 //!
+//! [`sign`] puts a signature beside a package, and [`Trust`] decides by it before a package is
+//! opened.
+//!
 //! The crate does not know `schema`: it takes names and paths. It runs no compiler, expands no
-//! variables and signs nothing. It asks for the time only to tell what the `cache` may keep: no time
-//! gets into a package, so there is nothing that `SOURCE_DATE_EPOCH` could replace.
+//! variables and asks for no password. It asks for the time only to tell what the `cache` may keep,
+//! and is told the time where it counts for a key: no time gets into a package, so there is nothing
+//! that `SOURCE_DATE_EPOCH` could replace.
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +34,7 @@ mod open;
 mod parallel;
 mod progress;
 mod sbom;
+mod signature;
 mod source;
 mod stage;
 mod staged;
@@ -42,6 +47,11 @@ pub use crate::layout::destination;
 pub use crate::manifest::{Content, Manifest, ManifestError, ManifestFile};
 pub use crate::open::{OpenError, Opened, Report, is_package, open, verify};
 pub use crate::progress::{Progress, Step};
+pub use crate::sbom::{Components, ComponentsError};
+pub use crate::signature::{
+    KeyError, LockedKey, SIGNATURE_SUFFIX, SignatureError, Signed, Signing, SigningKey, Trust,
+    TrustedKeys, sign, signature_path,
+};
 pub use crate::source::{Conflict, ContentSource, RoleSource, ServiceSource, SourceError};
 pub use crate::stage::{StageError, stage};
 pub use crate::staged::Staged;

@@ -5,7 +5,8 @@
 //! [`Opened`] keeps the file open; [`Opened::unpack`] reads the same file again and checks again
 //! while it writes, so that a file changed in between does no harm.
 //!
-//! Who made the package is not asked here: there is no signature yet.
+//! Who made the package is not asked here: [`Trust`](crate::Trust) decides that before, and
+//! [`Opened::expect_digest`] makes sure that it is still the same file.
 
 mod error;
 mod pass;
@@ -119,6 +120,20 @@ impl Opened {
     #[must_use]
     pub fn definition(&self) -> &[u8] {
         &self.definition
+    }
+
+    /// Insists on a digest that the whole file was found to have before.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Changed`] where it has another one.
+    pub fn expect_digest(&self, sha256: Digest) -> Result<(), OpenError> {
+        if self.sha256 == sha256 {
+            Ok(())
+        } else {
+            let path = self.path.clone();
+            Err(OpenError::Changed { path })
+        }
     }
 
     /// What there is to tell about the package.

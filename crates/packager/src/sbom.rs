@@ -1,15 +1,31 @@
 //! `sbom.cdx.json`: the bill of materials, CycloneDX 1.5.
 //!
-//! It lists the service and every file with its digest. The crates inside each role's binary are
-//! not listed yet: the packager is handed finished binaries and does not read cargo's metadata. No
-//! serial number and no time stamp, so equal packages have equal bills; links have no content and
+//! It lists the service, every file with its digest, and what each role's program was built from.
+//! The packager is handed finished programs and runs no cargo: the latter is what it is told
+//! ([`Components`]), under names that begin with the role's, since one crate may be built in two
+//! ways. Unless it is told of every role, it says that the service depends on more than is listed.
+//!
+//! ```text
+//! service ─► roles/R/approot/program ─► R:pkg:cargo/program@1.0.0 ─► R:pkg:cargo/serde@1.0.229 …
+//! ```
+//!
+//! No serial number and no time stamp, so equal packages have equal bills; links have no content and
 //! are left out.
 //!
 //! Source: CycloneDX 1.5 JSON reference, <https://cyclonedx.org/docs/1.5/json/>.
 
+mod components;
+
 use serde::Serialize;
 
-use crate::manifest::{Content, ManifestFile};
+pub use self::components::{Components, ComponentsError};
+
+use self::components::{Algorithm, Component, Dependency, Hash};
+use crate::manifest::{Content, ManifestFile, approot_prefix};
+use crate::{RoleSource, ServiceSource};
+
+/// What the service itself is called in the bill; the other names contain `:` or `/`.
+const SERVICE: &str = "service";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,23 +34,35 @@ struct Bom<'a> {
     spec_version: &'static str,
     version: u32,
     metadata: Metadata<'a>,
-    components: Vec<Component<'a>>,
+    components: Vec<Entry<'a>>,
+    dependencies: Vec<Dependency>,
+    compositions: Vec<Composition>,
 }
 
 #[derive(Serialize)]
 struct Metadata<'a> {
     tools: Tools<'a>,
-    component: Component<'a>,
+    component: Own<'a>,
 }
 
 #[derive(Serialize)]
 struct Tools<'a> {
-    components: [Component<'a>; 1],
+    components: [Own<'a>; 1],
 }
 
 #[derive(Serialize)]
-struct Component<'a> {
+#[serde(untagged)]
+enum Entry<'a> {
+    File(Own<'a>),
+    Told(Component),
+}
+
+/// What the packager knows by itself.
+#[derive(Serialize)]
+struct Own<'a> {
     r#type: &'static str,
+    #[serde(rename = "bom-ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<&'static str>,
@@ -42,26 +70,57 @@ struct Component<'a> {
     hashes: Vec<Hash>,
 }
 
+/// How much of something the bill knows.
 #[derive(Serialize)]
-struct Hash {
-    alg: &'static str,
-    content: String,
+struct Composition {
+    aggregate: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    assemblies: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dependencies: Vec<&'static str>,
 }
 
-/// The bill of `service` with `files`, as bytes.
-pub(crate) fn render(service: &str, files: &[ManifestFile]) -> Vec<u8> {
-    let packager = Component {
+/// The program of a role of which it is known what it was built from, as a file of the package.
+struct Program<'a> {
+    path: String,
+    role: &'a str,
+    components: &'a Components,
+}
+
+/// The bill of a service whose package has `files`, as bytes.
+pub(crate) fn render(source: &ServiceSource, files: &[ManifestFile]) -> Vec<u8> {
+    let programs = programs(source);
+    let packager = Own {
         r#type: "application",
+        reference: None,
         name: env!("CARGO_PKG_NAME"),
         version: Some(env!("CARGO_PKG_VERSION")),
         hashes: Vec::new(),
     };
-    let component = Component {
+    let service = Own {
         r#type: "application",
-        name: service,
+        reference: Some(SERVICE),
+        name: &source.service,
         version: None,
         hashes: Vec::new(),
     };
+    let mut components: Vec<Entry<'_>> = files
+        .iter()
+        .filter_map(|file| file_entry(file, &programs))
+        .collect();
+    let mut dependencies = vec![Dependency {
+        reference: SERVICE.to_owned(),
+        depends_on: programs.iter().map(|other| other.path.clone()).collect(),
+    }];
+    for program in &programs {
+        let told = program.components.of_role(program.role);
+        dependencies.push(Dependency {
+            reference: program.path.clone(),
+            depends_on: vec![told.program().to_owned()],
+        });
+        components.extend(told.components.into_iter().map(Entry::Told));
+        dependencies.extend(told.dependencies);
+    }
     let bom = Bom {
         bom_format: "CycloneDX",
         spec_version: "1.5",
@@ -70,27 +129,64 @@ pub(crate) fn render(service: &str, files: &[ManifestFile]) -> Vec<u8> {
             tools: Tools {
                 components: [packager],
             },
-            component,
+            component: service,
         },
-        components: files.iter().filter_map(file_component).collect(),
+        components,
+        dependencies,
+        compositions: compositions(programs.len() == source.roles.len()),
     };
     let mut json = serde_json::to_vec_pretty(&bom).expect("no map with keys that are not text");
     json.push(b'\n');
     json
 }
 
-fn file_component(file: &ManifestFile) -> Option<Component<'_>> {
+fn program(role: &RoleSource) -> Option<Program<'_>> {
+    let file = role.binary.as_deref()?.file_name()?.to_str()?;
+    let path = format!("{}{file}", approot_prefix(&role.name));
+    Some(Program {
+        path,
+        role: &role.name,
+        components: role.components.as_ref()?,
+    })
+}
+
+/// By the names of their roles, whatever order those are in.
+fn programs(source: &ServiceSource) -> Vec<Program<'_>> {
+    let mut programs: Vec<_> = source.roles.iter().filter_map(program).collect();
+    programs.sort_by(|a, b| a.role.cmp(b.role));
+    programs
+}
+
+/// All files are there; what they were built from may not be.
+fn compositions(is_all_told: bool) -> Vec<Composition> {
+    let mut compositions = vec![Composition {
+        aggregate: "complete",
+        assemblies: vec![SERVICE],
+        dependencies: Vec::new(),
+    }];
+    if !is_all_told {
+        compositions.push(Composition {
+            aggregate: "incomplete",
+            assemblies: Vec::new(),
+            dependencies: vec![SERVICE],
+        });
+    }
+    compositions
+}
+
+fn file_entry<'a>(file: &'a ManifestFile, programs: &[Program<'_>]) -> Option<Entry<'a>> {
     let Content::File { sha256, .. } = &file.content else {
         return None;
     };
-    let hash = Hash {
-        alg: "SHA-256",
-        content: sha256.to_string(),
-    };
-    Some(Component {
+    let is_program = programs.iter().any(|program| program.path == file.path);
+    Some(Entry::File(Own {
         r#type: "file",
+        reference: is_program.then_some(file.path.as_str()),
         name: &file.path,
         version: None,
-        hashes: vec![hash],
-    })
+        hashes: vec![Hash {
+            alg: Algorithm::Sha256,
+            content: sha256.to_string(),
+        }],
+    }))
 }

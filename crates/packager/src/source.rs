@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use archive::Refusal;
 
+use crate::Components;
+
 /// A service to be packaged or staged.
 #[derive(Debug, Clone)]
 pub struct ServiceSource {
@@ -28,6 +30,8 @@ pub struct RoleSource {
     pub name: String,
     /// The program that was built for the role; lies in the approot under its own name.
     pub binary: Option<PathBuf>,
+    /// What that program was built from, if it is known.
+    pub components: Option<Components>,
     /// The folder `<Role>Content/` beside the definition, whose tree is the approot's base.
     pub content_directory: Option<PathBuf>,
     /// The role's `Contents/Content` elements.

@@ -7,5 +7,5 @@
 mod requirement;
 mod wait;
 
-pub use requirement::{has_program, is_root, not_run};
+pub use requirement::{has_program, has_python_module, is_root, not_run};
 pub use wait::{DEADLINE, wait_until, wait_within};

@@ -9,6 +9,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Whether a program can be found on `PATH`; where not, the calling test must return.
 ///
@@ -21,6 +22,22 @@ pub fn has_program(program: &str) -> bool {
     let is_there = env::split_paths(&path).any(|folder| is_executable(&folder.join(program)));
     if !is_there {
         not_run(&format!("`{program}` is not installed"));
+    }
+    is_there
+}
+
+/// Whether `python3` can import a module; where not, the calling test must return.
+///
+/// # Panics
+///
+/// The module is missing and `CI` is set.
+#[must_use]
+pub fn has_python_module(module: &str) -> bool {
+    let script = format!("import {module}");
+    let import = Command::new("python3").args(["-c", &script]).output();
+    let is_there = import.is_ok_and(|output| output.status.success());
+    if !is_there {
+        not_run(&format!("python3 has no module `{module}`"));
     }
     is_there
 }

@@ -13,4 +13,5 @@ mod operators;
 mod packages;
 mod peers;
 mod rotation;
+mod signatures;
 mod workflow;

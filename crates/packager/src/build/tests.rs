@@ -11,6 +11,7 @@ fn source(directory: &Path) -> ServiceSource {
     let role = RoleSource {
         name: "EchoWorker".to_owned(),
         binary: None,
+        components: None,
         content_directory: Some(directory.to_owned()),
         contents: Vec::new(),
     };

@@ -14,6 +14,7 @@ fn a_changed_file_is_named_and_nothing_is_left() {
     let role = RoleSource {
         name: "EchoWorker".to_owned(),
         binary: None,
+        components: None,
         content_directory: Some(content.clone()),
         contents: Vec::new(),
     };

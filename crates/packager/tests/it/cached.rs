@@ -127,6 +127,7 @@ fn settled_files_are_known_by_what_stat_says() {
     let source = fixture.source_of(RoleSource {
         name: "EchoWorker".to_owned(),
         binary: None,
+        components: None,
         content_directory: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")),
         contents: Vec::new(),
     });

@@ -18,6 +18,7 @@ fn small() -> (Fixture, Vec<u8>) {
     let source = fixture.source_of(RoleSource {
         name: "EchoWorker".to_owned(),
         binary: None,
+        components: None,
         content_directory: Some(fixture.path("EchoWorkerContent")),
         contents: Vec::new(),
     });
@@ -315,7 +316,7 @@ fn manifests_that_cannot_be_read() {
         "\"tar_bytes\": ",
         "\"tar_bytes\": 1",
         &expect![
-            "not a valid package: /package: the manifest states another `tar_bytes` than its files add up to, which is 5120: 15120"
+            "not a valid package: /package: the manifest states another `tar_bytes` than its files add up to, which is 5632: 15632"
         ],
     );
     check_text(

@@ -46,6 +46,7 @@ fn source(folder: &Path, which: &str) -> ServiceSource {
     let role = packager::RoleSource {
         name: "EchoWorker".to_owned(),
         binary: Some(at.join("target/echo-worker")),
+        components: None,
         content_directory: Some(at.join("EchoWorkerContent")),
         contents: Vec::new(),
     };

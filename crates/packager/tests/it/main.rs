@@ -4,6 +4,8 @@
 //! The modules say `cfg(test)`, without which the lints take their helpers for production code.
 
 #[cfg(test)]
+mod bill;
+#[cfg(test)]
 mod cached;
 #[cfg(test)]
 mod hostile;
@@ -17,6 +19,8 @@ mod peers;
 mod refused;
 #[cfg(test)]
 mod reproducible;
+#[cfg(test)]
+mod signatures;
 #[cfg(test)]
 mod staged;
 #[cfg(test)]

@@ -28,6 +28,7 @@ fn check_content(fixture: &Fixture, contents: &[(&str, &str)], expected: &Expect
     let source = fixture.source_of(RoleSource {
         name: "EchoWorker".to_owned(),
         binary: None,
+        components: None,
         content_directory: None,
         contents: contents.collect(),
     });
@@ -113,6 +114,7 @@ fn destinations_that_stay() {
         let role = RoleSource {
             name: "EchoWorker".to_owned(),
             binary: None,
+            components: None,
             content_directory: None,
             contents: vec![content(destination, fixture.path("scripts"))],
         };

@@ -107,6 +107,7 @@ fn package_unpack_package_gives_the_same_bytes() {
     let source = fixture.source_of(packager::RoleSource {
         name: "EchoWorker".to_owned(),
         binary: None,
+        components: None,
         content_directory: Some(unpacked.approot("EchoWorker")),
         contents: Vec::new(),
     });

@@ -136,6 +136,7 @@ fn a_role_without_files_has_an_approot() {
     source.roles.push(packager::RoleSource {
         name: "Empty".to_owned(),
         binary: None,
+        components: None,
         content_directory: None,
         contents: Vec::new(),
     });

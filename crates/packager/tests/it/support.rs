@@ -63,6 +63,7 @@ impl Fixture {
         self.source_of(RoleSource {
             name: "EchoWorker".to_owned(),
             binary: Some(self.path("target/echo-worker")),
+            components: None,
             content_directory: Some(self.path("EchoWorkerContent")),
             contents: vec![scripts],
         })
