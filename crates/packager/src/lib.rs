@@ -8,7 +8,8 @@
 //!                        └─ build ─► Name.cspkg.tar.gz ─► open ─► unpack ──┘
 //! ```
 //!
-//! `layout` walks the sources once and lists what goes where; `inventory` reads each file a first
+//! `layout` walks the sources once and lists what goes where, for [`list`] as for the others;
+//! `inventory` reads each file a first
 //! time and makes the [`Manifest`]. [`build`] and [`stage`] read each file a second time and refuse
 //! one that changed. [`open`] checks a whole package before anything is written; [`Opened::unpack`]
 //! checks it again while writing.
@@ -19,8 +20,11 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod find;
+mod ignored;
 mod inventory;
 mod layout;
+mod list;
 mod manifest;
 mod open;
 mod sbom;
@@ -31,15 +35,17 @@ mod sums;
 mod tree;
 
 pub use crate::build::{BuildError, Package, build};
+pub use crate::find::{Found, find_without_case};
+pub use crate::list::{Listed, Listing, list};
 pub use crate::manifest::{Content, Manifest, ManifestError, ManifestFile};
 pub use crate::open::{OpenError, Opened, Report, is_package, open, verify};
-pub use crate::source::{Conflict, ContentSource, RoleSource, ServiceSource, SourceError};
+pub use crate::source::{Conflict, ContentSource, Part, RoleSource, ServiceSource, SourceError};
 pub use crate::stage::{StageError, stage};
 pub use crate::staged::Staged;
 pub use crate::sums::{SumsError, write_sums};
 pub use crate::tree::TreeError;
 
-pub use archive::{Digest, Mode, ReadError, Refusal};
+pub use archive::{Digest, EntryKind, Mode, ReadError, Refusal};
 
 /// The end of a package's file name; before it stands the name of the service.
 pub const PACKAGE_SUFFIX: &str = ".cspkg.tar.gz";

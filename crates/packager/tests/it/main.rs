@@ -14,6 +14,8 @@ mod refused;
 #[cfg(test)]
 mod reproducible;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod staged;
 #[cfg(test)]
 mod support;
