@@ -24,6 +24,7 @@ mod run;
 mod runtime_directory;
 mod service;
 mod show;
+mod staging;
 mod table;
 
 use std::process::ExitCode;

@@ -3,12 +3,13 @@
 use std::fs;
 
 use anyhow::Context;
+use packager::BuildError;
 use serde_json::json;
 
 use crate::cli::{BuildArguments, Format, VerifyArguments};
 use crate::exit::{self, Failure, Outcome};
 use crate::service::{self, Location};
-use crate::show;
+use crate::{show, staging};
 
 /// Makes the package, and puts its configuration and the digests of both beside it.
 pub(crate) fn build(arguments: &BuildArguments) -> Outcome {
@@ -27,14 +28,12 @@ pub(crate) fn build(arguments: &BuildArguments) -> Outcome {
     let out = &arguments.out;
     fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let package_name = format!("{}{}", source.service, packager::PACKAGE_SUFFIX);
-    let built = packager::build(&source, &out.join(&package_name)).map_err(|error| {
-        let status = if error.is_invalid() {
-            exit::INVALID
-        } else {
-            exit::FAILED
-        };
-        exit::with(status, error)
-    })?;
+    let built =
+        packager::build(&source, &out.join(&package_name)).map_err(|error| match error {
+            BuildError::Source(error) => staging::invalid(path, error),
+            error if error.is_invalid() => exit::with(exit::INVALID, error),
+            error => exit::with(exit::FAILED, error),
+        })?;
     let configuration = &loaded.configuration;
     let name = configuration
         .file_name()

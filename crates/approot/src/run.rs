@@ -13,7 +13,7 @@ use crate::exit::{self, Failure, Outcome};
 use crate::notices::Notices;
 use crate::runtime_directory::RuntimeDirectory;
 use crate::service::{self, Loaded, Location};
-use crate::{detach, left_overs, locations, show};
+use crate::{detach, left_overs, locations, show, staging};
 
 /// Runs a service until it is stopped, or with `--detach` until it is Ready.
 pub(crate) fn run(arguments: &RunArguments) -> Outcome {
@@ -55,11 +55,13 @@ pub(crate) fn run(arguments: &RunArguments) -> Outcome {
 
 fn source(arguments: &RunArguments, loaded: &Loaded) -> Result<Source, Failure> {
     match &loaded.location {
-        Location::Definition(path) => Ok(Source::Folder(service::source(
-            &loaded.service.definition,
-            path,
-            &arguments.service.binaries,
-        )?)),
+        Location::Definition(path) => {
+            let definition = &loaded.service.definition;
+            let source = service::source(definition, path, &arguments.service.binaries)?;
+            // The fabric finds the same, and knows no places.
+            packager::list(&source).map_err(|error| staging::invalid(path, error))?;
+            Ok(Source::Folder(source))
+        }
         Location::Package(_) if !arguments.service.binaries.is_empty() => {
             let error = anyhow!("`--binary` is for a service folder: a package holds its programs");
             Err(exit::with(exit::USAGE, error))

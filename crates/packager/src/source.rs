@@ -193,10 +193,10 @@ impl SourceError {
 
     /// Each thing that is wrong, by itself.
     #[must_use]
-    pub fn each(&self) -> &[SourceError] {
+    pub fn into_each(self) -> Vec<SourceError> {
         match self {
             SourceError::Several(errors) => errors,
-            one => std::slice::from_ref(one),
+            one => vec![one],
         }
     }
 

@@ -125,18 +125,15 @@ fn everything_that_is_wrong_is_told_at_once() {
     let contents = [("", "one"), ("", "gone"), ("", "two"), ("..", "one")];
     let error = list(&role(&fixture, &contents)).unwrap_err();
     assert!(error.is_invalid());
-    let each: Vec<String> = error
-        .each()
-        .iter()
-        .map(|error| chain(error, &fixture))
-        .collect();
+    let each = error.into_each();
+    let told: Vec<String> = each.iter().map(|error| chain(error, &fixture)).collect();
     expect![[r#"
         role `EchoWorker`: `gone` is not there, looked for: /gone
         role `EchoWorker`: two sources for `x` (the path is there already): /one/x and /two/x
         role `EchoWorker`: two sources for `Dir/a` (only case tells it from `dir`): /one/dir/a and /two/Dir/a
         role `EchoWorker`: a content's destination leaves the approot: `..`"#]]
-    .assert_eq(&each.join("\n"));
-    let parts = error.each().iter().map(|error| match error {
+    .assert_eq(&told.join("\n"));
+    let parts = each.iter().map(|error| match error {
         SourceError::Missing { part, .. } | SourceError::Destination { part, .. } => (None, *part),
         SourceError::Conflict(conflict) => (Some(conflict.first_part), conflict.second_part),
         other => panic!("{other}"),
