@@ -41,6 +41,8 @@ pub(crate) const DEFINITION_PATH: &str = "ServiceDefinition.csdef";
 pub(crate) const SBOM_PATH: &str = "sbom.cdx.json";
 /// The largest manifest in bytes: about 250 for each of the most entries, and as much again.
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 96 << 20;
+/// The most roles; the platform allowed 25.
+const ROLES_MAX: usize = 100;
 /// The largest service definition in bytes; it is held in memory, and real ones have some KiB.
 pub(crate) const DEFINITION_BYTES_MAX: u64 = 16 << 20;
 
@@ -54,10 +56,12 @@ pub struct Manifest {
     /// The version of the packager that wrote the package.
     pub packager_version: String,
     /// The names of the roles, by their bytes.
+    #[serde(deserialize_with = "wire::roles")]
     pub roles: Vec<String>,
     /// The size of the tar after the manifest's entry, in bytes.
     pub tar_bytes: u64,
     /// Every entry but the manifest, in the package's order.
+    #[serde(deserialize_with = "wire::files")]
     pub files: Vec<ManifestFile>,
 }
 

@@ -11,10 +11,12 @@ mod error;
 mod pass;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use archive::Digest;
+use rustix::fs::OFlags;
 
 pub use self::error::OpenError;
 use self::pass::{Input, Pass};
@@ -66,7 +68,7 @@ pub fn open(package: &Path) -> Result<Opened, OpenError> {
         path: package.to_owned(),
         source,
     };
-    let file = File::open(package).map_err(opening)?;
+    let file = open_file(package).map_err(opening)?;
     let bytes = file.metadata().map_err(opening)?.len();
     let mut input = Input::new(&file);
     let mut definition = Definition::default();
@@ -82,6 +84,16 @@ pub fn open(package: &Path) -> Result<Opened, OpenError> {
         sha256,
         bytes,
     })
+}
+
+/// Opens a regular file, and does not wait for the other end of a fifo.
+fn open_file(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
 }
 
 /// Checks all of a package.
@@ -152,13 +164,13 @@ impl Opened {
         if let Some(staged) = found.map_err(OpenError::Tree)? {
             return Ok(staged);
         }
-        let mut tree = PendingTree::new(destination).map_err(OpenError::Tree)?;
         let mut input = Input::new(&self.file);
         let pass = Pass::begin(&self.path, &mut input, self.bytes)?;
         if pass.manifest_json != self.manifest_json {
             let path = self.path.clone();
             return Err(OpenError::Changed { path });
         }
+        let mut tree = PendingTree::new(destination).map_err(OpenError::Tree)?;
         let (json, manifest) = pass.finish(&mut tree)?;
         tree.commit(destination, manifest, &json)
             .map_err(OpenError::Tree)
