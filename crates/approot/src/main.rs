@@ -11,8 +11,10 @@
 mod check;
 mod cli;
 mod detach;
+mod difference;
 mod exit;
 mod files;
+mod inspect;
 mod ledger;
 mod left_overs;
 mod locations;
@@ -45,6 +47,13 @@ fn main() -> ExitCode {
         cli::Command::Package(cli::PackageCommand::Verify(arguments)) => {
             packages::verify(&arguments)
         }
+        cli::Command::Package(cli::PackageCommand::Inspect(arguments)) => {
+            inspect::inspect(&arguments)
+        }
+        cli::Command::Package(cli::PackageCommand::Unpack(arguments)) => {
+            inspect::unpack(&arguments)
+        }
+        cli::Command::Package(cli::PackageCommand::Diff(arguments)) => difference::diff(&arguments),
     };
     match outcome {
         Ok(status) => ExitCode::from(status),

@@ -98,7 +98,7 @@ pub(crate) fn load(arguments: &ServiceArguments) -> Result<Loaded, Failure> {
 
 /// Prints the findings that stand in the way or may surprise, and passes the value on, if there is one. What is
 /// merely worth knowing is for `approot check`.
-fn report<T>(
+pub(crate) fn report<T>(
     sources: &Sources,
     mut findings: Vec<Finding>,
     value: Option<T>,

@@ -20,9 +20,9 @@ use rustix::fs::OFlags;
 
 pub use self::error::OpenError;
 use self::pass::{Input, Pass};
-use crate::manifest::DEFINITION_PATH;
+use crate::manifest::{DEFINITION_PATH, SBOM_PATH};
 use crate::tree::{PendingTree, Receive};
-use crate::{Manifest, ManifestFile, Staged, TreeError};
+use crate::{Manifest, ManifestFile, SbomSummary, Staged, TreeError};
 
 /// A package that was found to be whole.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub fn open(package: &Path) -> Result<Opened, OpenError> {
     let file = open_file(package).map_err(opening)?;
     let bytes = file.metadata().map_err(opening)?.len();
     let mut input = Input::new(&file);
-    let mut definition = Definition::default();
+    let mut definition = Keep::only(DEFINITION_PATH);
     let pass = Pass::begin(package, &mut input, bytes)?;
     let (manifest_json, manifest) = pass.finish(&mut definition)?;
     let sha256 = input.hasher.finish();
@@ -152,6 +152,20 @@ impl Opened {
         }
     }
 
+    /// Counts what the bill of materials lists, for which the package is read and checked again.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`], and [`OpenError::Sbom`] where the bill is not one.
+    pub fn sbom_summary(&self) -> Result<SbomSummary, OpenError> {
+        let mut sbom = Keep::only(SBOM_PATH);
+        let mut input = Input::new(&self.file);
+        Pass::begin(&self.path, &mut input, self.bytes)?.finish(&mut sbom)?;
+        SbomSummary::of(&sbom.bytes).ok_or_else(|| OpenError::Sbom {
+            path: self.path.clone(),
+        })
+    }
+
     /// Puts the tree of the package into the directory `destination`, as [`stage`](crate::stage)
     /// would from its sources, and with the same care for what is there. May be repeated.
     ///
@@ -177,16 +191,26 @@ impl Opened {
     }
 }
 
-/// Keeps the definition and lets the rest go by.
-#[derive(Default)]
-struct Definition {
+/// Keeps one file and lets the rest go by.
+struct Keep {
+    path: &'static str,
     bytes: Vec<u8>,
     is_current: bool,
 }
 
-impl Receive for Definition {
+impl Keep {
+    fn only(path: &'static str) -> Keep {
+        Keep {
+            path,
+            bytes: Vec::new(),
+            is_current: false,
+        }
+    }
+}
+
+impl Receive for Keep {
     fn begin(&mut self, file: &ManifestFile) -> Result<(), TreeError> {
-        self.is_current = file.path == DEFINITION_PATH;
+        self.is_current = file.path == self.path;
         Ok(())
     }
 

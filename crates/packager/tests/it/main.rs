@@ -4,6 +4,10 @@
 //! The modules say `cfg(test)`, without which the lints take their helpers for production code.
 
 #[cfg(test)]
+mod forge;
+#[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod package;
