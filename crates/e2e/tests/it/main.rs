@@ -5,6 +5,7 @@
 mod commands;
 mod crashes;
 mod failures;
+mod inspection;
 mod ledger;
 mod lifetimes;
 mod memory;

@@ -18,6 +18,8 @@ mod refused;
 #[cfg(test)]
 mod reproducible;
 #[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod staged;
