@@ -51,10 +51,10 @@ impl Raw {
     /// The header blocks and the content.
     pub(crate) fn blocks(&self) -> Vec<u8> {
         let mut records = String::new();
-        if self.path.len() > 100 || !self.path.is_ascii() {
-            if let Ok(path) = std::str::from_utf8(&self.path) {
-                records += &record("path", path);
-            }
+        let is_ustar = self.path.len() <= 100 && self.path.is_ascii();
+        match std::str::from_utf8(&self.path) {
+            Ok(path) if !is_ustar => records += &record("path", path),
+            Ok(_) | Err(_) => {}
         }
         if self.target.len() > 100 || !self.target.is_ascii() {
             records += &record("linkpath", &self.target);
