@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: the fuzz targets of the reader and of the check, each for some seconds.
+//! `cargo xtask fuzz`: the fuzz targets of whatever reads files from outside, each for some seconds.
 //!
 //! Knows no target by name, and has `cargo fuzz` do the work: its own copy, below the target
 //! directory, so that nothing is installed on the machine. The stable toolchain builds the targets,
@@ -24,7 +24,7 @@ use crate::workspace::Workspace;
 const CARGO_FUZZ: &str = "0.13.1";
 
 /// The fuzz targets' own workspace, below the root.
-const FOLDER: &str = "crates/xml-tree/fuzz";
+const FOLDER: &str = "crates/fuzz";
 
 /// How long a target runs unless told otherwise; in CI too.
 const SECONDS: u32 = 30;

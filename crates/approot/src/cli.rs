@@ -49,6 +49,12 @@ pub(crate) enum PackageCommand {
     Build(BuildArguments),
     /// Check everything about a package.
     Verify(VerifyArguments),
+    /// Show the tree of a package, or what would be in the package of a service folder.
+    Inspect(InspectArguments),
+    /// Put the tree of a package into a folder, whole or not at all.
+    Unpack(UnpackArguments),
+    /// Show what tells two packages apart: files, roles, endpoints and settings.
+    Diff(DiffArguments),
 }
 
 /// How results are printed.
@@ -228,6 +234,47 @@ pub(crate) struct VerifyArguments {
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
     /// How to print the result.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// A package, a service folder or a .csdef file; the current folder if it is not given.
+    pub(crate) path: Option<PathBuf>,
+    /// The built program of a role, for a service folder.
+    #[arg(long = "binary", value_name = "ROLE=FILE", value_parser = assignment::<PathBuf>)]
+    pub(crate) binaries: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnpackArguments {
+    /// The package.
+    pub(crate) package: PathBuf,
+    /// The folder to make; an unpacked package that is there is replaced.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// The package to compare with.
+    pub(crate) before: PathBuf,
+    /// The package to compare.
+    pub(crate) after: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// How to print the result; it exits with 0 whether there is a difference or not.
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: Format,
 }

@@ -11,8 +11,10 @@
 mod check;
 mod cli;
 mod detach;
+mod difference;
 mod exit;
 mod files;
+mod inspect;
 mod ledger;
 mod left_overs;
 mod locations;
@@ -26,6 +28,7 @@ mod runtime_directory;
 mod service;
 mod show;
 mod signing;
+mod staging;
 mod table;
 
 use std::process::ExitCode;
@@ -46,6 +49,13 @@ fn main() -> ExitCode {
         cli::Command::Package(cli::PackageCommand::Verify(arguments)) => {
             packages::verify(&arguments)
         }
+        cli::Command::Package(cli::PackageCommand::Inspect(arguments)) => {
+            inspect::inspect(&arguments)
+        }
+        cli::Command::Package(cli::PackageCommand::Unpack(arguments)) => {
+            inspect::unpack(&arguments)
+        }
+        cli::Command::Package(cli::PackageCommand::Diff(arguments)) => difference::diff(&arguments),
     };
     match outcome {
         Ok(status) => ExitCode::from(status),

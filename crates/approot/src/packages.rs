@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use packager::{
-    BuildOptions, Components, ComponentsError, Package, ServiceSource, Signing, SigningKey,
+    BuildError, BuildOptions, Components, ComponentsError, Package, ServiceSource, SigningKey,
 };
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::cli::{BuildArguments, Format, VerifyArguments, by_role};
 use crate::exit::{self, Failure, Outcome};
 use crate::progress::Shown;
 use crate::service::{self, Location, Words};
-use crate::{show, signing};
+use crate::{show, signing, staging};
 
 /// Makes the package, and puts its configuration and the digests of both beside it.
 ///
@@ -43,7 +43,7 @@ pub(crate) fn build(arguments: &BuildArguments) -> Outcome {
     let out = &arguments.out;
     fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let package_name = format!("{}{}", source.service, packager::PACKAGE_SUFFIX);
-    let built = write(&source, &out.join(&package_name), arguments)?;
+    let built = write(&source, path, &out.join(&package_name), arguments)?;
     let signature = sign(&built, key.as_ref())?;
     let configuration = copy_configuration(&loaded.configuration, out)?;
     let name = configuration
@@ -61,6 +61,7 @@ pub(crate) fn build(arguments: &BuildArguments) -> Outcome {
 
 fn write(
     source: &ServiceSource,
+    definition: &Path,
     path: &Path,
     arguments: &BuildArguments,
 ) -> Result<Package, Failure> {
@@ -73,13 +74,10 @@ fn write(
     if let Some(n_threads) = arguments.threads {
         options.n_threads = n_threads;
     }
-    packager::build_with(source, path, options).map_err(|error| {
-        let status = if error.is_invalid() {
-            exit::INVALID
-        } else {
-            exit::FAILED
-        };
-        exit::with(status, error)
+    packager::build_with(source, path, options).map_err(|error| match error {
+        BuildError::Source(error) => staging::invalid(definition, error),
+        error if error.is_invalid() => exit::with(exit::INVALID, error),
+        error => exit::with(exit::FAILED, error),
     })
 }
 
@@ -178,19 +176,9 @@ fn sign(built: &Package, key: Option<&SigningKey>) -> Result<Option<PathBuf>, Fa
     }
 }
 
-/// Opens a package that is accepted by its signature.
-fn open_trusted(arguments: &VerifyArguments) -> Result<(packager::Opened, Signing), Failure> {
-    let package: &Path = &arguments.package;
-    service::must_exist(package)?;
-    let signing = signing::check(package, &arguments.trust)?;
-    let opened = service::open(package)?;
-    service::expect_signed(&opened, &signing)?;
-    Ok((opened, signing))
-}
-
 /// Checks every digest and rule of a package.
 pub(crate) fn verify(arguments: &VerifyArguments) -> Outcome {
-    let (opened, signing) = open_trusted(arguments)?;
+    let (opened, signing) = signing::open(&arguments.package, &arguments.trust)?;
     let report = opened.report();
     match arguments.format {
         Format::Human => show::line(&format!(

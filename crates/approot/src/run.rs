@@ -14,7 +14,7 @@ use crate::exit::{self, Failure, Outcome};
 use crate::notices::Notices;
 use crate::runtime_directory::RuntimeDirectory;
 use crate::service::{self, Loaded, Location, Words};
-use crate::{detach, left_overs, locations, show, signing};
+use crate::{detach, left_overs, locations, show, signing, staging};
 
 /// Runs a service until it is stopped, or with `--detach` until it is Ready.
 pub(crate) fn run(arguments: &RunArguments) -> Outcome {
@@ -60,12 +60,8 @@ fn load(arguments: &RunArguments) -> Result<Loaded, Failure> {
         return service::load(&arguments.service, Words::Warnings);
     }
     let path = arguments.service.path.as_deref();
-    let no_package = || {
-        let error = anyhow!("`--trusted` is for a package: a service folder has no signature");
-        exit::with(exit::USAGE, error)
-    };
     let package = path.filter(|path| packager::is_package(path));
-    let package = package.ok_or_else(no_package)?;
+    let package = package.ok_or_else(signing::no_package)?;
     let signing = signing::check(package, &arguments.trust)?;
     if !matches!(signing, Signing::Signed(_)) {
         let words = signing::words(&signing);
@@ -73,7 +69,7 @@ fn load(arguments: &RunArguments) -> Result<Loaded, Failure> {
     }
     let loaded = service::load(&arguments.service, Words::Warnings)?;
     let Location::Package(opened) = &loaded.location else {
-        return Err(no_package());
+        return Err(signing::no_package());
     };
     service::expect_signed(opened, &signing)?;
     Ok(loaded)
@@ -81,11 +77,13 @@ fn load(arguments: &RunArguments) -> Result<Loaded, Failure> {
 
 fn source(arguments: &RunArguments, loaded: &Loaded) -> Result<Source, Failure> {
     match &loaded.location {
-        Location::Definition(path) => Ok(Source::Folder(service::source(
-            &loaded.service.definition,
-            path,
-            &arguments.service.binaries,
-        )?)),
+        Location::Definition(path) => {
+            let definition = &loaded.service.definition;
+            let source = service::source(definition, path, &arguments.service.binaries)?;
+            // The fabric finds the same, and knows no places.
+            packager::list(&source).map_err(|error| staging::invalid(path, error))?;
+            Ok(Source::Folder(source))
+        }
         Location::Package(_) if !arguments.service.binaries.is_empty() => {
             let error = anyhow!("`--binary` is for a service folder: a package holds its programs");
             Err(exit::with(exit::USAGE, error))

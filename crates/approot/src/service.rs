@@ -3,14 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use diagnostics::{FileId, Finding, Severity, Sources, sort};
-use packager::{ContentSource, OpenError, Opened, RoleSource, ServiceSource, Signing};
+use packager::{
+    ContentSource, Found, OpenError, Opened, RoleSource, ServiceSource, Signing, find_without_case,
+};
 use schema::{Content, Definition, RoleDefinition, Service};
 
 use crate::cli::{ServiceArguments, by_role};
 use crate::exit::{self, Failure};
 use crate::show;
+use crate::staging::{self, Undefined};
 
 /// Where a service's definition was found.
 pub(crate) enum Location {
@@ -117,7 +120,7 @@ pub(crate) fn load(arguments: &ServiceArguments, words: Words) -> Result<Loaded,
 
 /// Prints the findings that stand in the way or may surprise, and passes the value on, if there is one. What is
 /// merely worth knowing is for `approot check`.
-fn report<T>(
+pub(crate) fn report<T>(
     sources: &Sources,
     mut findings: Vec<Finding>,
     words: Words,
@@ -275,17 +278,20 @@ pub(crate) fn source(
 ) -> Result<ServiceSource, Failure> {
     let mut binaries = by_role("--binary", binaries)?;
     let folder = folder_of(None, &Location::Definition(path.to_owned()));
+    let mut undefined = Vec::new();
     let roles = definition
         .roles
         .iter()
-        .map(|role| role_source(role, &folder, binaries.remove(&role.name)))
-        .collect::<anyhow::Result<_>>()
-        .map_err(|error| exit::with(exit::INVALID, error))?;
+        .map(|role| role_source(role, &folder, binaries.remove(&role.name), &mut undefined))
+        .collect();
     if let Some((role, _)) = binaries.pop_first() {
         return Err(exit::with(
             exit::USAGE,
             anyhow!("`--binary` names a role that the service does not have: {role}"),
         ));
+    }
+    if !undefined.is_empty() {
+        return Err(staging::undefined(path, &undefined));
     }
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(ServiceSource {
@@ -299,30 +305,40 @@ fn role_source(
     role: &RoleDefinition,
     folder: &Path,
     binary: Option<PathBuf>,
-) -> anyhow::Result<RoleSource> {
-    let content_directory =
-        Some(folder.join(format!("{}Content", role.name))).filter(|path| path.is_dir());
-    let contents = role
-        .contents
-        .iter()
-        .map(|content| {
-            let expanded = expand(&content.source_directory).with_context(|| {
-                format!("role `{}`: `SourceDirectory` cannot be read", role.name)
-            })?;
-            Ok(ContentSource {
-                destination: content.destination.clone(),
-                source_directory: folder.join(expanded.replace('\\', "/")),
-                declared_as: content.source_directory.clone(),
-            })
-        })
-        .collect::<anyhow::Result<_>>()?;
-    Ok(RoleSource {
+    undefined: &mut Vec<Undefined>,
+) -> RoleSource {
+    let content_directory = folder.join(format!("{}Content", role.name));
+    let contents = role.contents.iter().enumerate().map(|(n, content)| {
+        let source_directory = expand(&content.source_directory).unwrap_or_else(|variable| {
+            undefined.push(Undefined {
+                role: role.name.clone(),
+                content: n,
+                variable,
+            });
+            String::new()
+        });
+        ContentSource {
+            destination: content.destination.clone(),
+            source_directory: folder.join(source_directory.replace('\\', "/")),
+            declared_as: content.source_directory.clone(),
+        }
+    });
+    RoleSource {
         name: role.name.clone(),
         binary,
         components: None,
-        content_directory,
-        contents,
-    })
+        content_directory: Some(content_directory).filter(|path| is_folder(path)),
+        contents: contents.collect(),
+    }
+}
+
+/// Whether there is such a folder, or several that only case tells from it, which the packager refuses.
+fn is_folder(path: &Path) -> bool {
+    match find_without_case(path) {
+        Ok(Found::One(path)) => path.is_dir(),
+        Ok(Found::Several(_)) => true,
+        Ok(Found::None) | Err(_) => false,
+    }
 }
 
 /// Where a file of the approot comes from if this content brings it; `None` if it does not.
@@ -330,25 +346,39 @@ pub(crate) fn place_of(content: &Content, folder: &Path, relative: &str) -> Opti
     let destination = packager::destination(&content.destination)?;
     let below = Path::new(relative).strip_prefix(destination).ok()?;
     let source = expand(&content.source_directory).ok()?;
-    Some(folder.join(source.replace('\\', "/")).join(below))
+    match find_without_case(&folder.join(source.replace('\\', "/"))).ok()? {
+        Found::One(source) => Some(source.join(below)),
+        Found::None | Found::Several(_) => None,
+    }
 }
 
-/// Expands `%NAME%` and `${NAME}` from this process's environment; an undefined name is an error here.
-fn expand(text: &str) -> anyhow::Result<String> {
+/// Expands `%NAME%` and `${NAME}` from this process's environment.
+///
+/// # Errors
+/// The first name that is not set, or not as text.
+fn expand(text: &str) -> Result<String, String> {
     let undefined = std::cell::RefCell::new(None);
     let expanded = plan::command_line::expand(text, |name| {
-        let found = std::env::vars()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value);
+        let found = variable(name);
         if found.is_none() {
-            undefined.replace(Some(name.to_owned()));
+            undefined.borrow_mut().get_or_insert(name.to_owned());
         }
         found
     });
-    match undefined.into_inner() {
-        Some(name) => bail!("the environment variable `{name}` of `{text}` is not set"),
-        None => Ok(expanded),
+    undefined.into_inner().map_or(Ok(expanded), Err)
+}
+
+/// The variable of this name, or the first that only case tells from it.
+fn variable(name: &str) -> Option<String> {
+    if let Ok(value) = std::env::var(name) {
+        return Some(value);
     }
+    let mut known: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+        .collect();
+    known.sort();
+    known.into_iter().next().map(|(_, value)| value)
 }
 
 #[cfg(test)]
@@ -370,7 +400,10 @@ mod tests {
         let mut sources = Sources::new();
         let file = sources.add("a.csdef", text);
         let definition = schema::check_definition(&sources, file).definition.unwrap();
-        let source = role_source(&definition.roles[0], Path::new("/service"), None).unwrap();
+        let mut undefined = Vec::new();
+        let folder = Path::new("/service");
+        let source = role_source(&definition.roles[0], folder, None, &mut undefined);
+        assert!(undefined.is_empty());
         let folders = source
             .contents
             .iter()
@@ -383,10 +416,8 @@ mod tests {
     fn a_source_directory_is_expanded_or_refused() {
         let path = std::env::var("PATH").unwrap();
         assert_eq!(expand(r"%path%\x").unwrap(), format!(r"{path}\x"));
-        let error = expand("%APPROOT_SURELY_NOT_SET%").unwrap_err();
-        assert!(
-            error.to_string().contains("`APPROOT_SURELY_NOT_SET`"),
-            "{error}"
-        );
+        assert_eq!(expand(r"${PATH}/x").unwrap(), format!("{path}/x"));
+        let unset = expand("%PATH%/%APPROOT_SURELY_NOT_SET%/${APPROOT_NEITHER_SET}");
+        assert_eq!(unset, Err("APPROOT_SURELY_NOT_SET".to_owned()));
     }
 }

@@ -90,6 +90,11 @@ fn counted(n: usize, noun: &str) -> String {
     }
 }
 
+/// Prints lines for people.
+pub(crate) fn words(text: &str) {
+    print::words(text);
+}
+
 /// Prints a line for people.
 pub(crate) fn line(text: &str) {
     print::words(&format!("{text}\n"));

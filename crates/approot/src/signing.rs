@@ -11,11 +11,14 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
-use packager::{KeyError, LockedKey, SignatureError, Signing, SigningKey, Trust, TrustedKeys};
+use packager::{
+    KeyError, LockedKey, Opened, SignatureError, Signing, SigningKey, Trust, TrustedKeys,
+};
 use serde_json::{Value, json};
 
 use crate::cli::{SignArguments, TrustArguments};
 use crate::exit::{self, Failure};
+use crate::service;
 
 /// Where a pipeline puts the password of the key.
 const PASSWORD_VARIABLE: &str = "APPROOT_SIGN_PASSWORD";
@@ -85,6 +88,24 @@ pub(crate) fn check(package: &Path, arguments: &TrustArguments) -> Result<Signin
     trust
         .check(package, SystemTime::now())
         .map_err(signature_failure)
+}
+
+/// Opens a package that is accepted by its signature.
+pub(crate) fn open(
+    package: &Path,
+    arguments: &TrustArguments,
+) -> Result<(Opened, Signing), Failure> {
+    service::must_exist(package)?;
+    let signing = check(package, arguments)?;
+    let opened = service::open(package)?;
+    service::expect_signed(&opened, &signing)?;
+    Ok((opened, signing))
+}
+
+/// Refuses `--trusted` for what is no package.
+pub(crate) fn no_package() -> Failure {
+    let error = anyhow!("`--trusted` is for a package: a service folder has no signature");
+    exit::with(exit::USAGE, error)
 }
 
 /// The exit status that goes with an error of a signature.

@@ -24,6 +24,9 @@ pub struct Limits {
 impl Limits {
     /// Twice the largest tree known to be packed; each entry costs a few hundred bytes of memory.
     pub const ENTRIES_MAX: u64 = 200_000;
+    /// As many as entries. Directories have no entries of their own, and a long path has hundreds:
+    /// without a limit a small archive would fill the memory of its reader with their names.
+    pub const DIRECTORIES_MAX: u32 = 200_000;
     /// A quarter of Linux's `PATH_MAX`, so that a path still fits below the folder it is unpacked
     /// into.
     pub const PATH_BYTES_MAX: usize = 1024;

@@ -54,6 +54,11 @@ pub enum Refusal {
         /// That file or link.
         other: String,
     },
+    /// With the directories above the path there are more than the limit.
+    TooManyDirectories {
+        /// The limit.
+        max: u32,
+    },
     /// The file is larger than the limit.
     TooLarge {
         /// The limit in bytes.
@@ -88,6 +93,9 @@ impl fmt::Display for Refusal {
                     "it lies below a file or link: `{}`",
                     other.escape_debug()
                 )
+            }
+            Refusal::TooManyDirectories { max } => {
+                write!(f, "there are too many directories, the limit is {max}")
             }
             Refusal::TooLarge { bytes_max } => {
                 write!(
@@ -161,16 +169,28 @@ pub fn check_link(path: &str, target: &str, limits: &Limits) -> Result<(), Refus
 }
 
 /// The paths of one tree, which must not clash.
+///
+/// A tree of steps: what it holds grows with the letters of the steps, not with the length of the
+/// paths, or else a long path that shares nothing with others would cost the square of its length.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// By the path in lower case: file systems that ignore case, and people, see one name there.
-    taken: HashMap<String, Taken>,
+    /// By the directory that it lies in and the step in lower case: file systems that ignore case,
+    /// and people, see one name there.
+    taken: HashMap<(DirectoryId, Box<str>), Taken>,
+    n_directories: u32,
+    /// The directory of the latest path: in an ordered tree the next one is often its sibling.
+    latest: (String, DirectoryId),
 }
+
+/// 0 is the root.
+type DirectoryId = u32;
 
 #[derive(Debug)]
 struct Taken {
-    spelling: String,
-    is_directory: bool,
+    /// As it is written, where that is not lower case.
+    spelling: Option<Box<str>>,
+    /// The directory that it is; `None` for a file or link.
+    directory: Option<DirectoryId>,
 }
 
 impl Names {
@@ -186,45 +206,78 @@ impl Names {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Duplicate`], [`Refusal::CaseClash`] or [`Refusal::BelowFile`]; the set is then of
-    /// no further use, since directories of the refused path may be in it.
+    /// [`Refusal::Duplicate`], [`Refusal::CaseClash`], [`Refusal::BelowFile`] or
+    /// [`Refusal::TooManyDirectories`]; directories of the refused path may then be in the set.
     pub fn insert(&mut self, path: &str) -> Result<(), Refusal> {
-        if !self.has_directory_of(path) {
-            let directories = path.match_indices('/').map(|(end, _)| &path[..end]);
-            for directory in directories {
-                self.take(directory, true)?;
-            }
-        }
-        self.take(path, false)
-    }
-
-    /// A directory that is there has those above it there too, so they need no second look.
-    fn has_directory_of(&self, path: &str) -> bool {
-        let Some((directory, _)) = path.rsplit_once('/') else {
-            return true;
+        let Some((directory, name)) = path.rsplit_once('/') else {
+            return self.take(0, path, 0, Kind::File).map(drop);
         };
-        let taken = self.taken.get(&directory.to_lowercase());
-        taken.is_some_and(|taken| taken.is_directory && taken.spelling == directory)
+        if self.latest.0 != directory {
+            self.latest.1 = self.enter(directory)?;
+            directory.clone_into(&mut self.latest.0);
+        }
+        let start = path.len() - name.len();
+        self.take(self.latest.1, path, start, Kind::File).map(drop)
     }
 
-    fn take(&mut self, path: &str, is_directory: bool) -> Result<(), Refusal> {
-        let Some(taken) = self.taken.get(&path.to_lowercase()) else {
-            let spelling = path.to_owned();
+    /// Takes every step of a directory's path.
+    fn enter(&mut self, path: &str) -> Result<DirectoryId, Refusal> {
+        let mut directory = 0;
+        let mut start = 0;
+        for (end, _) in path.match_indices('/').chain([(path.len(), "")]) {
+            directory = self.take(directory, &path[..end], start, Kind::Directory)?;
+            start = end + 1;
+        }
+        Ok(directory)
+    }
+
+    /// Takes the last step of `path`, which begins at `start`, in `parent`; the directory that it is.
+    fn take(
+        &mut self,
+        parent: DirectoryId,
+        path: &str,
+        start: usize,
+        kind: Kind,
+    ) -> Result<DirectoryId, Refusal> {
+        let step = &path[start..];
+        let folded = step.to_lowercase().into_boxed_str();
+        let Some(taken) = self.taken.get(&(parent, folded.clone())) else {
+            let directory = match kind {
+                Kind::File => None,
+                Kind::Directory => Some(self.next_directory()?),
+            };
+            let spelling = (*folded != *step).then(|| step.into());
             let taken = Taken {
                 spelling,
-                is_directory,
+                directory,
             };
-            self.taken.insert(path.to_lowercase(), taken);
-            return Ok(());
+            self.taken.insert((parent, folded), taken);
+            return Ok(directory.unwrap_or_default());
         };
-        let other = || taken.spelling.clone();
-        match (taken.is_directory, is_directory) {
-            _ if taken.spelling != path => Err(Refusal::CaseClash { other: other() }),
-            (true, true) => Ok(()),
-            (false, true) => Err(Refusal::BelowFile { other: other() }),
-            (_, false) => Err(Refusal::Duplicate),
+        let spelling = taken.spelling.as_deref().unwrap_or(&folded);
+        let other = || format!("{}{spelling}", &path[..start]);
+        match (taken.directory, kind) {
+            _ if spelling != step => Err(Refusal::CaseClash { other: other() }),
+            (Some(directory), Kind::Directory) => Ok(directory),
+            (None, Kind::Directory) => Err(Refusal::BelowFile { other: other() }),
+            (_, Kind::File) => Err(Refusal::Duplicate),
         }
     }
+
+    fn next_directory(&mut self) -> Result<DirectoryId, Refusal> {
+        let max = Limits::DIRECTORIES_MAX;
+        if self.n_directories >= max {
+            return Err(Refusal::TooManyDirectories { max });
+        }
+        self.n_directories += 1;
+        Ok(self.n_directories)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    File,
+    Directory,
 }
 
 #[cfg(test)]
@@ -316,5 +369,25 @@ mod tests {
         assert_eq!(insert(&["d/Straße", "d/straße"]), clash("d/Straße"));
         assert_eq!(insert(&["Dir/a", "dir/b"]), clash("Dir"));
         assert_eq!(insert(&["É", "é"]), clash("É"));
+        assert_eq!(insert(&["a/B/c", "a/b/c"]), clash("a/B"));
+        assert_eq!(insert(&["a/b/c", "d", "a/b/e", "a/f"]), Ok(()));
+        assert_eq!(insert(&["a/b/c", "d", "a/b/c"]), Err(Refusal::Duplicate));
+        let below = Refusal::BelowFile {
+            other: "a/b".to_owned(),
+        };
+        assert_eq!(insert(&["a/b", "a/b/c/d"]), Err(below));
+    }
+
+    #[test]
+    fn directories_are_bounded() {
+        let deep = "/d".repeat(500);
+        let mut names = Names::new();
+        let max = Limits::DIRECTORIES_MAX;
+        let fitting = max / 501;
+        for n in 0..fitting {
+            names.insert(&format!("{n}{deep}/x")).unwrap();
+        }
+        let refused = names.insert(&format!("{fitting}{deep}/x"));
+        assert_eq!(refused, Err(Refusal::TooManyDirectories { max }));
     }
 }

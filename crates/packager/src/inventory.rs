@@ -19,7 +19,7 @@ use rustix::fs::OFlags;
 use crate::identity::Identity;
 use crate::layout::{Placed, layout};
 use crate::manifest::{DEFINITION_BYTES_MAX, DEFINITION_PATH};
-use crate::manifest::{MANIFEST_BYTES_MAX, MANIFEST_PATH, SBOM_PATH};
+use crate::manifest::{MANIFEST_BYTES_MAX, MANIFEST_PATH, SBOM_BYTES_MAX, SBOM_PATH};
 use crate::progress::{Progress, Step};
 use crate::{Content, Manifest, ManifestFile, ServiceSource, SourceError, parallel, sbom};
 
@@ -98,6 +98,7 @@ impl Inventory {
             origins.push(origin);
         }
         let sbom = sbom::render(source, &files);
+        check_size(SBOM_PATH, &sbom, SBOM_BYTES_MAX)?;
         files.push(file_of_bytes(SBOM_PATH, &sbom));
         origins.push(Origin::Memory(sbom));
         let roles = source.roles.iter().map(|role| role.name.clone()).collect();

@@ -2,10 +2,11 @@
 //!
 //! The approot of a role is its binary, its content folder, and each `Content` at its destination.
 //! [`layout`] lists that for all roles, in the order of the package, and finds every conflict. It
-//! reads folders and links, not the content of files, and follows no link inside a source. Folders
-//! are not listed: an empty one is not kept.
+//! reads folders and links, not the content of files, and follows no link inside a source. What an
+//! `.approotignore` at the root of a folder names stays out ([`Ignored`]). Folders are not listed:
+//! an empty one is not kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirEntry, FileType};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -13,9 +14,14 @@ use std::path::{Path, PathBuf};
 
 use archive::{Limits, Names, Refusal, check_link, check_path};
 
+use crate::find::{Found, find_without_case};
+use crate::ignored::Ignored;
 use crate::manifest::approot_prefix;
-use crate::source::Conflict;
+use crate::source::{Conflict, Part};
 use crate::{ContentSource, RoleSource, SourceError};
+
+/// The most things that are said to be wrong; whoever has more learns of the rest next time.
+const PROBLEMS_MAX: usize = 100;
 
 /// One file or link of the package, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +30,8 @@ pub(crate) struct Placed {
     pub(crate) path: String,
     /// The file or link outside.
     pub(crate) origin: PathBuf,
+    /// Which of the role's sources that is of.
+    pub(crate) part: Part,
     /// Where the link points; `None` for a file.
     pub(crate) target: Option<String>,
 }
@@ -32,15 +40,22 @@ pub(crate) struct Placed {
 pub(crate) fn layout(roles: &[RoleSource]) -> Result<Vec<Placed>, SourceError> {
     let mut names = Names::new();
     let mut placed = BTreeMap::new();
+    let mut problems = Vec::new();
     for role in roles {
         let is_one_step =
             check_path(&role.name, &Limits::default()).is_ok() && !role.name.contains('/');
         if !is_one_step || names.insert(&role.name).is_err() {
             let role = role.name.clone();
-            return Err(SourceError::RoleName { role });
+            problems.push(SourceError::RoleName { role });
+            continue;
         }
-        placed.extend(Approot::new(role).fill()?);
+        let mut approot = Approot::new(role);
+        approot.fill();
+        placed.append(&mut approot.placed);
+        problems.append(&mut approot.problems);
     }
+    problems.truncate(PROBLEMS_MAX);
+    SourceError::of_all(problems)?;
     Ok(placed.into_values().collect())
 }
 
@@ -49,6 +64,9 @@ struct Approot<'a> {
     role: &'a RoleSource,
     names: Names,
     placed: BTreeMap<String, Placed>,
+    problems: Vec<SourceError>,
+    /// Which part clashed with which path: of a clash between two folders one file tells enough.
+    clashes: BTreeSet<(Part, String)>,
 }
 
 impl<'a> Approot<'a> {
@@ -57,70 +75,142 @@ impl<'a> Approot<'a> {
             role,
             names: Names::new(),
             placed: BTreeMap::new(),
+            problems: Vec::new(),
+            clashes: BTreeSet::new(),
         }
     }
 
-    fn fill(mut self) -> Result<BTreeMap<String, Placed>, SourceError> {
+    /// Goes through all sources, past what is wrong.
+    fn fill(&mut self) {
         if let Some(binary) = &self.role.binary {
-            self.place_binary(binary)?;
+            let placed = self.place_binary(binary);
+            self.note(placed);
         }
         if let Some(directory) = &self.role.content_directory {
             let declared_as = format!("{}Content", self.role.name);
-            self.check_directory(directory, &declared_as)?;
-            self.place_tree(directory, "")?;
+            let placed = self.place_directory(Part::ContentDirectory, directory, &declared_as, "");
+            self.note(placed);
         }
-        for content in &self.role.contents {
-            let destination = self.destination(content)?;
-            self.check_directory(&content.source_directory, &content.declared_as)?;
-            self.place_tree(&content.source_directory, &destination)?;
+        for (n, content) in self.role.contents.iter().enumerate() {
+            let part = Part::Content(n);
+            let placed = self.destination(part, content).and_then(|destination| {
+                let (directory, declared_as) = (&content.source_directory, &content.declared_as);
+                self.place_directory(part, directory, declared_as, &destination)
+            });
+            self.note(placed);
         }
-        Ok(self.placed)
+    }
+
+    /// Keeps what is wrong and goes on; a clash that was told before is the same one.
+    fn note(&mut self, placed: Result<(), SourceError>) {
+        let Err(problem) = placed else {
+            return;
+        };
+        let is_new = match &problem {
+            SourceError::Conflict(conflict) => match &conflict.refusal {
+                Refusal::CaseClash { other } | Refusal::BelowFile { other } => {
+                    self.clashes.insert((conflict.second_part, other.clone()))
+                }
+                _ => true,
+            },
+            _ => true,
+        };
+        if is_new && self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        }
     }
 
     fn place_binary(&mut self, binary: &Path) -> Result<(), SourceError> {
-        let declared_as = "the role's program";
-        let metadata = fs::metadata(binary).map_err(self.declared(binary, declared_as))?;
+        let declared = Declared {
+            role: &self.role.name,
+            part: Part::Program,
+            declared_as: "the role's program",
+        };
+        let metadata = fs::metadata(binary).map_err(declared.unreadable(binary))?;
         if !metadata.is_file() {
-            return Err(self.wrong_kind(binary, declared_as, "file"));
+            return Err(declared.wrong_kind(binary, "file"));
         }
         // A link to the program is the user's way to say where it is, not part of the package.
         let origin = fs::canonicalize(binary).map_err(reading(binary))?;
         let name = utf8_name(binary)?;
-        self.place(name, origin, None)
-    }
-
-    fn check_directory(&self, directory: &Path, declared_as: &str) -> Result<(), SourceError> {
-        let metadata = fs::metadata(directory).map_err(self.declared(directory, declared_as))?;
-        if metadata.is_dir() {
-            Ok(())
-        } else {
-            Err(self.wrong_kind(directory, declared_as, "folder"))
-        }
+        self.place(Part::Program, name, origin, None)
     }
 
     /// Places all below `directory` at `destination`, which is empty or a path of the approot.
-    fn place_tree(&mut self, directory: &Path, destination: &str) -> Result<(), SourceError> {
-        let mut pending = vec![(directory.to_owned(), destination.to_owned())];
-        while let Some((directory, destination)) = pending.pop() {
+    fn place_directory(
+        &mut self,
+        part: Part,
+        directory: &Path,
+        declared_as: &str,
+        destination: &str,
+    ) -> Result<(), SourceError> {
+        let declared = Declared {
+            role: &self.role.name,
+            part,
+            declared_as,
+        };
+        let directory = match find_without_case(directory).map_err(reading(directory))? {
+            Found::One(found) => found,
+            Found::None => return Err(declared.missing(directory)),
+            Found::Several(found) => return Err(declared.ambiguous(found)),
+        };
+        let metadata = fs::metadata(&directory).map_err(declared.unreadable(&directory))?;
+        if !metadata.is_dir() {
+            return Err(declared.wrong_kind(&directory, "folder"));
+        }
+        let ignored = Ignored::read(&directory)?;
+        self.place_tree(part, directory, destination, &ignored)
+    }
+
+    fn place_tree(
+        &mut self,
+        part: Part,
+        root: PathBuf,
+        destination: &str,
+        ignored: &Ignored,
+    ) -> Result<(), SourceError> {
+        // Each folder with its path in the approot and below the root of its source.
+        let mut pending = vec![(root, destination.to_owned(), PathBuf::new())];
+        while let Some((directory, destination, below)) = pending.pop() {
             for entry in sorted_entries(&directory)? {
                 let origin = entry.path();
-                let path = join(&destination, utf8_name(&origin)?);
+                let below = below.join(entry.file_name());
                 let kind = entry.file_type().map_err(reading(&origin))?;
+                if ignored.has(&below, kind.is_dir()) {
+                    continue;
+                }
                 if kind.is_dir() {
-                    check_path(&path, &Limits::default()).map_err(refused(&origin))?;
-                    pending.push((origin, path));
-                } else if kind.is_symlink() {
-                    let target = self.target(&path, &origin)?;
-                    self.place(&path, origin, Some(target))?;
-                } else if kind.is_file() {
-                    self.place(&path, origin, None)?;
+                    match folder_path(&destination, &origin) {
+                        Ok(path) => pending.push((origin, path, below)),
+                        Err(refused) => self.note(Err(refused)),
+                    }
                 } else {
-                    let found = special_kind(kind);
-                    return Err(refused(&origin)(Refusal::Kind { found }));
+                    let placed = self.place_entry(part, &destination, origin, kind);
+                    self.note(placed);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Places what is no folder.
+    fn place_entry(
+        &mut self,
+        part: Part,
+        destination: &str,
+        origin: PathBuf,
+        kind: FileType,
+    ) -> Result<(), SourceError> {
+        let path = join(destination, utf8_name(&origin)?);
+        if kind.is_symlink() {
+            let target = self.target(&path, &origin)?;
+            self.place(part, &path, origin, Some(target))
+        } else if kind.is_file() {
+            self.place(part, &path, origin, None)
+        } else {
+            let found = special_kind(kind);
+            Err(refused(&origin)(Refusal::Kind { found }))
+        }
     }
 
     /// Reads the link `origin`, which will lie at `path` and must stay in the approot there.
@@ -134,6 +224,7 @@ impl<'a> Approot<'a> {
 
     fn place(
         &mut self,
+        part: Part,
         path: &str,
         origin: PathBuf,
         target: Option<String>,
@@ -141,76 +232,112 @@ impl<'a> Approot<'a> {
         let in_package = format!("{}{path}", approot_prefix(&self.role.name));
         check_path(&in_package, &Limits::default()).map_err(refused(&origin))?;
         if let Err(refusal) = self.names.insert(path) {
-            return Err(self.conflict(path, refusal, origin));
+            return Err(self.conflict(path, refusal, origin, part));
         }
         let placed = Placed {
             path: in_package.clone(),
             origin,
+            part,
             target,
         };
         self.placed.insert(in_package, placed);
         Ok(())
     }
 
-    fn conflict(&self, path: &str, refusal: Refusal, second: PathBuf) -> SourceError {
+    fn conflict(&self, path: &str, refusal: Refusal, second: PathBuf, part: Part) -> SourceError {
         let other = match &refusal {
+            Refusal::Duplicate => path,
             Refusal::CaseClash { other } | Refusal::BelowFile { other } => other,
-            _ => path,
+            _ => return refused(&second)(refusal),
+        };
+        // A folder stays taken where each file of it was refused: then there is no other source.
+        let Some(first) = self.source_at(other) else {
+            return refused(&second)(refusal);
         };
         SourceError::Conflict(Box::new(Conflict {
             role: self.role.name.clone(),
             path: path.to_owned(),
-            first: self.origin_at(other).unwrap_or_default(),
+            first: first.origin.clone(),
+            first_part: first.part,
             refusal,
             second,
+            second_part: part,
         }))
     }
 
-    /// The source of the file at `path` of the approot, or of the first file below it.
-    fn origin_at(&self, path: &str) -> Option<PathBuf> {
+    /// The file at `path` of the approot, or the first file below it.
+    fn source_at(&self, path: &str) -> Option<&Placed> {
         let in_package = format!("{}{path}", approot_prefix(&self.role.name));
         let below = format!("{in_package}/");
         let exact = self.placed.get(&in_package);
         let first_below = || {
-            self.placed
-                .range(below.clone()..)
-                .map(|(_, placed)| placed)
-                .next()
+            let (path, placed) = self.placed.range(below.clone()..).next()?;
+            path.starts_with(&below).then_some(placed)
         };
-        exact
-            .or_else(first_below)
-            .map(|placed| placed.origin.clone())
+        exact.or_else(first_below)
     }
 
     /// The destination with `/` between its steps, empty for the approot itself.
-    fn destination(&self, content: &ContentSource) -> Result<String, SourceError> {
+    fn destination(&self, part: Part, content: &ContentSource) -> Result<String, SourceError> {
         destination(&content.destination).ok_or_else(|| SourceError::Destination {
             role: self.role.name.clone(),
+            part,
             destination: content.destination.clone(),
         })
     }
+}
 
-    fn declared(&self, path: &Path, declared_as: &str) -> impl FnOnce(io::Error) -> SourceError {
-        let (role, declared_as) = (self.role.name.clone(), declared_as.to_owned());
+/// A source as it was declared, for messages.
+struct Declared<'a> {
+    role: &'a str,
+    part: Part,
+    declared_as: &'a str,
+}
+
+impl Declared<'_> {
+    fn missing(&self, looked_for: &Path) -> SourceError {
+        SourceError::Missing {
+            role: self.role.to_owned(),
+            part: self.part,
+            declared_as: self.declared_as.to_owned(),
+            looked_for: looked_for.to_owned(),
+        }
+    }
+
+    fn ambiguous(&self, found: Vec<PathBuf>) -> SourceError {
+        SourceError::Ambiguous {
+            role: self.role.to_owned(),
+            part: self.part,
+            declared_as: self.declared_as.to_owned(),
+            found,
+        }
+    }
+
+    fn unreadable(&self, path: &Path) -> impl FnOnce(io::Error) -> SourceError {
+        let missing = self.missing(path);
         let path = path.to_owned();
         move |source| match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => SourceError::Missing {
-                role,
-                declared_as,
-                looked_for: path,
-            },
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => missing,
             _ => SourceError::Read { path, source },
         }
     }
 
-    fn wrong_kind(&self, path: &Path, declared_as: &str, expected: &'static str) -> SourceError {
+    fn wrong_kind(&self, path: &Path, expected: &'static str) -> SourceError {
         SourceError::WrongKind {
-            role: self.role.name.clone(),
-            declared_as: declared_as.to_owned(),
+            role: self.role.to_owned(),
+            part: self.part,
+            declared_as: self.declared_as.to_owned(),
             expected,
             looked_for: path.to_owned(),
         }
     }
+}
+
+/// The path in the approot of the folder `origin`, whose parent is `destination` there.
+fn folder_path(destination: &str, origin: &Path) -> Result<String, SourceError> {
+    let path = join(destination, utf8_name(origin)?);
+    check_path(&path, &Limits::default()).map_err(refused(origin))?;
+    Ok(path)
 }
 
 /// The entries of a folder by name, so that the first error is the same everywhere.
@@ -255,8 +382,9 @@ fn refused(path: &Path) -> impl FnOnce(Refusal) -> SourceError {
     let path = path.to_owned();
     |refusal| SourceError::Refused { path, refusal }
 }
-/// A `Content/@destination` with `/` between its steps, empty for the approot itself; `None` if it leaves the
-/// approot.
+
+/// A `Content/@destination` with `/` between its steps, empty for the approot itself; `None` if it
+/// leaves the approot.
 #[must_use]
 pub fn destination(text: &str) -> Option<String> {
     let is_rooted = text.starts_with(['\\', '/']);

@@ -41,6 +41,12 @@ pub(crate) const DEFINITION_PATH: &str = "ServiceDefinition.csdef";
 pub(crate) const SBOM_PATH: &str = "sbom.cdx.json";
 /// The largest manifest in bytes: about 250 for each of the most entries, and as much again.
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 96 << 20;
+/// The largest bill of materials in bytes; it has about as much for each file as the manifest.
+pub(crate) const SBOM_BYTES_MAX: u64 = MANIFEST_BYTES_MAX;
+/// The longest name of a service in bytes: it is part of a file name.
+const WORD_BYTES_MAX: usize = Limits::STEP_BYTES_MAX;
+/// The most roles; the platform allowed 25.
+const ROLES_MAX: usize = 100;
 /// The largest service definition in bytes; it is held in memory, and real ones have some KiB.
 pub(crate) const DEFINITION_BYTES_MAX: u64 = 16 << 20;
 
@@ -54,10 +60,12 @@ pub struct Manifest {
     /// The version of the packager that wrote the package.
     pub packager_version: String,
     /// The names of the roles, by their bytes.
+    #[serde(deserialize_with = "wire::roles")]
     pub roles: Vec<String>,
     /// The size of the tar after the manifest's entry, in bytes.
     pub tar_bytes: u64,
     /// Every entry but the manifest, in the package's order.
+    #[serde(deserialize_with = "wire::files")]
     pub files: Vec<ManifestFile>,
 }
 
@@ -133,7 +141,9 @@ impl Manifest {
         struct Version {
             format_version: u32,
         }
-        let malformed = |source| ManifestError::Json { source };
+        let malformed = |error: serde_json::Error| ManifestError::Json {
+            reason: error.to_string(),
+        };
         // First the version alone: a newer manifest may look different in everything else.
         let Version { format_version } = serde_json::from_slice(json).map_err(malformed)?;
         if format_version != FORMAT_VERSION {
@@ -162,6 +172,8 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), ManifestError> {
+        check_word("service", &self.service)?;
+        check_word("packager_version", &self.packager_version)?;
         self.check_roles()?;
         let (Some(first), Some(last)) = (self.files.first(), self.files.last()) else {
             let path = DEFINITION_PATH;
@@ -220,10 +232,10 @@ impl Manifest {
 
     fn check_sizes(&self) -> Result<(), ManifestError> {
         for file in &self.files {
-            let bytes_max = if file.path == DEFINITION_PATH {
-                DEFINITION_BYTES_MAX
-            } else {
-                Limits::FILE_BYTES_MAX
+            let bytes_max = match file.path.as_str() {
+                DEFINITION_PATH => DEFINITION_BYTES_MAX,
+                SBOM_PATH => SBOM_BYTES_MAX,
+                _ => Limits::FILE_BYTES_MAX,
             };
             if file.entry_kind().content_bytes() > bytes_max {
                 let (entry, refusal) = (file.path.clone(), Refusal::TooLarge { bytes_max });
@@ -247,6 +259,16 @@ impl Manifest {
             .iter()
             .any(|name| name == role)
             .then_some(in_approot)
+    }
+}
+
+/// Judges a text that is shown to people.
+fn check_word(key: &'static str, word: &str) -> Result<(), ManifestError> {
+    let is_line = !word.is_empty() && !word.contains(char::is_control);
+    if is_line && word.len() <= WORD_BYTES_MAX {
+        Ok(())
+    } else {
+        Err(ManifestError::Word { key })
     }
 }
 

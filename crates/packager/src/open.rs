@@ -12,16 +12,18 @@ mod error;
 mod pass;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use archive::Digest;
+use rustix::fs::OFlags;
 
 pub use self::error::OpenError;
 use self::pass::{Input, Pass};
-use crate::manifest::DEFINITION_PATH;
+use crate::manifest::{DEFINITION_PATH, SBOM_PATH};
 use crate::tree::{PendingTree, Receive};
-use crate::{Manifest, ManifestFile, Staged, TreeError, temporary};
+use crate::{Manifest, ManifestFile, SbomSummary, Staged, TreeError, temporary};
 
 /// A package that was found to be whole.
 #[derive(Debug)]
@@ -67,10 +69,10 @@ pub fn open(package: &Path) -> Result<Opened, OpenError> {
         path: package.to_owned(),
         source,
     };
-    let file = File::open(package).map_err(opening)?;
+    let file = open_file(package).map_err(opening)?;
     let bytes = file.metadata().map_err(opening)?.len();
     let mut input = Input::new(&file);
-    let mut definition = Definition::default();
+    let mut definition = Keep::only(DEFINITION_PATH);
     let pass = Pass::begin(package, &mut input, bytes)?;
     let (manifest_json, manifest) = pass.finish(&mut definition)?;
     let sha256 = input.hasher.finish();
@@ -83,6 +85,16 @@ pub fn open(package: &Path) -> Result<Opened, OpenError> {
         sha256,
         bytes,
     })
+}
+
+/// Opens a regular file, and does not wait for the other end of a fifo.
+fn open_file(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
 }
 
 /// Checks all of a package.
@@ -155,6 +167,20 @@ impl Opened {
         }
     }
 
+    /// Counts what the bill of materials lists, for which the package is read and checked again.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`], and [`OpenError::Sbom`] where the bill is not one.
+    pub fn sbom_summary(&self) -> Result<SbomSummary, OpenError> {
+        let mut sbom = Keep::only(SBOM_PATH);
+        let mut input = Input::new(&self.file);
+        Pass::begin(&self.path, &mut input, self.bytes)?.finish(&mut sbom)?;
+        SbomSummary::of(&sbom.bytes).ok_or_else(|| OpenError::Sbom {
+            path: self.path.clone(),
+        })
+    }
+
     /// Puts the tree of the package into the directory `destination`, as [`stage`](crate::stage)
     /// would from its sources, and with the same care for what is there. May be repeated.
     ///
@@ -168,29 +194,39 @@ impl Opened {
             temporary::remove_abandoned(temporary::folder_of(destination));
             return Ok(staged);
         }
-        let mut tree = PendingTree::new(destination).map_err(OpenError::Tree)?;
         let mut input = Input::new(&self.file);
         let pass = Pass::begin(&self.path, &mut input, self.bytes)?;
         if pass.manifest_json != self.manifest_json {
             let path = self.path.clone();
             return Err(OpenError::Changed { path });
         }
+        let mut tree = PendingTree::new(destination).map_err(OpenError::Tree)?;
         let (json, manifest) = pass.finish(&mut tree)?;
         tree.commit(destination, manifest, &json)
             .map_err(OpenError::Tree)
     }
 }
 
-/// Keeps the definition and lets the rest go by.
-#[derive(Default)]
-struct Definition {
+/// Keeps one file and lets the rest go by.
+struct Keep {
+    path: &'static str,
     bytes: Vec<u8>,
     is_current: bool,
 }
 
-impl Receive for Definition {
+impl Keep {
+    fn only(path: &'static str) -> Keep {
+        Keep {
+            path,
+            bytes: Vec::new(),
+            is_current: false,
+        }
+    }
+}
+
+impl Receive for Keep {
     fn begin(&mut self, file: &ManifestFile) -> Result<(), TreeError> {
-        self.is_current = file.path == DEFINITION_PATH;
+        self.is_current = file.path == self.path;
         Ok(())
     }
 

@@ -50,6 +50,17 @@ pub struct ContentSource {
     pub declared_as: String,
 }
 
+/// Which of a role's sources is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Its program.
+    Program,
+    /// The folder `<Role>Content/`.
+    ContentDirectory,
+    /// The `Content` with this index in [`RoleSource::contents`].
+    Content(usize),
+}
+
 /// What is wrong with the sources, or happened while they were read.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -63,6 +74,8 @@ pub enum SourceError {
     Missing {
         /// The role.
         role: String,
+        /// Which of its sources.
+        part: Part,
         /// How it was declared.
         declared_as: String,
         /// Where it was looked for.
@@ -72,6 +85,8 @@ pub enum SourceError {
     WrongKind {
         /// The role.
         role: String,
+        /// Which of its sources.
+        part: Part,
         /// How it was declared.
         declared_as: String,
         /// What should be there.
@@ -79,15 +94,40 @@ pub enum SourceError {
         /// Where it was looked for.
         looked_for: PathBuf,
     },
+    /// A declared folder is not there as it is written, and more than one differs from it only in
+    /// case.
+    Ambiguous {
+        /// The role.
+        role: String,
+        /// Which of its sources.
+        part: Part,
+        /// How it was declared.
+        declared_as: String,
+        /// Those that are there, sorted.
+        found: Vec<PathBuf>,
+    },
     /// The destination of a content leads out of the approot.
     Destination {
         /// The role.
         role: String,
+        /// Which of its sources.
+        part: Part,
         /// The destination as declared.
         destination: String,
     },
     /// Two sources that do not go together.
     Conflict(Box<Conflict>),
+    /// A line of an `.approotignore` is no pattern, or the file cannot be used as a whole.
+    Ignore {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1; 0 for the whole file.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// More than one thing is wrong: each by itself, never empty.
+    Several(Vec<SourceError>),
     /// A file may not be in a package.
     Refused {
         /// The file.
@@ -121,8 +161,12 @@ pub struct Conflict {
     pub refusal: Refusal,
     /// The source that came first.
     pub first: PathBuf,
+    /// Which of the role's sources that is of.
+    pub first_part: Part,
     /// The source that came second.
     pub second: PathBuf,
+    /// Which of the role's sources that is of.
+    pub second_part: Part,
 }
 
 impl fmt::Display for Conflict {
@@ -142,14 +186,35 @@ impl fmt::Display for Conflict {
 }
 
 impl SourceError {
+    /// One error of all that was found; `Ok` where that is none.
+    pub(crate) fn of_all(mut errors: Vec<SourceError>) -> Result<(), SourceError> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(SourceError::Several(errors)),
+        }
+    }
+
+    /// Each thing that is wrong, by itself.
+    #[must_use]
+    pub fn into_each(self) -> Vec<SourceError> {
+        match self {
+            SourceError::Several(errors) => errors,
+            one => vec![one],
+        }
+    }
+
     /// Whether the service is to blame, and not the reading of it.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         match self {
+            SourceError::Several(errors) => errors.iter().all(SourceError::is_invalid),
             SourceError::RoleName { .. }
             | SourceError::Missing { .. }
             | SourceError::WrongKind { .. }
+            | SourceError::Ambiguous { .. }
             | SourceError::Destination { .. }
+            | SourceError::Ignore { .. }
             | SourceError::Conflict(_)
             | SourceError::Refused { .. } => true,
             SourceError::Changed { .. } | SourceError::Read { .. } => false,
@@ -170,6 +235,7 @@ impl fmt::Display for SourceError {
                 role,
                 declared_as,
                 looked_for,
+                ..
             } => write!(
                 f,
                 "role `{role}`: `{declared_as}` is not there, looked for: {}",
@@ -180,12 +246,42 @@ impl fmt::Display for SourceError {
                 declared_as,
                 expected,
                 looked_for,
+                ..
             } => write!(
                 f,
                 "role `{role}`: `{declared_as}` is not a {expected}: {}",
                 looked_for.display()
             ),
-            SourceError::Destination { role, destination } => {
+            SourceError::Ambiguous {
+                role,
+                declared_as,
+                found,
+                ..
+            } => {
+                let found: Vec<String> = found
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect();
+                write!(
+                    f,
+                    "role `{role}`: `{declared_as}` is not there, and only case tells it from each of: {}",
+                    found.join(", ")
+                )
+            }
+            SourceError::Ignore { path, line, reason } => {
+                let path = path.display();
+                match line {
+                    0 => write!(f, "cannot use `{path}`: {reason}"),
+                    line => write!(f, "{path}:{line}: not a pattern of gitignore: {reason}"),
+                }
+            }
+            SourceError::Several(errors) => {
+                let texts: Vec<String> = errors.iter().map(chain).collect();
+                f.write_str(&texts.join("; "))
+            }
+            SourceError::Destination {
+                role, destination, ..
+            } => {
                 write!(
                     f,
                     "role `{role}`: a content's destination leaves the approot: `{destination}`"
@@ -204,6 +300,14 @@ impl fmt::Display for SourceError {
             }
             SourceError::Read { path, .. } => write!(f, "cannot read `{}`", path.display()),
         }
+    }
+}
+
+/// An error with its cause, where several share a line.
+fn chain(error: &SourceError) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

@@ -152,7 +152,7 @@ impl<'s> Trees<'s> {
     }
 }
 
-fn parse<'s>(sources: &'s Sources, file: FileId, findings: &mut Findings) -> Tree<'s> {
+pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, findings: &mut Findings) -> Tree<'s> {
     let tree = xml_tree::parse(sources.file(file).text());
     findings.extend(tree.problems().iter().map(|problem| finding(file, problem)));
     tree
@@ -171,7 +171,7 @@ fn finding(file: FileId, problem: &Problem) -> Finding {
 /// The typed definition of a well-formed tree with the right root.
 ///
 /// Of a malformed text only its own problems are said: what the grammar thinks of half a tree is noise.
-fn read_definition<'t>(
+pub(crate) fn read_definition<'t>(
     tree: &'t Tree<'t>,
     file: FileId,
     findings: &mut Findings,

@@ -1,6 +1,7 @@
 //! The codes of this crate's findings, each with cause and cure.
 //!
-//! `AR00xx` are files and XML (most of them come from `xml-tree`), `AR01xx` grammar and cross-file rules.
+//! `AR00xx` are files and XML (most of them come from `xml-tree`), `AR01xx` grammar and cross-file rules,
+//! `AR02xx` the files of a role, which this crate does not look at: whoever stages them makes those findings.
 //! A code keeps its meaning for ever; `docs/findings.md` is generated from these tables.
 
 use diagnostics::CodeEntry;
@@ -115,6 +116,15 @@ diagnostics::codes! {
     ENDPOINT_ACL_TWICE = "AR0170": "one endpoint has two `EndpointAcl`"; "put the rules of both into one access control".
     VARIABLE_TWICE = "AR0171": "a program or task has one variable twice, without regard to case"; "keep one of them".
     INSTANCE_PORT_TWICE = "AR0172": "two endpoints of a role are on the same port of its instances"; "give each a port of its own".
+    SOURCE_MISSING = "AR0201": "a folder or program that goes into a role's approot is not there, or is of another kind";
+        "correct the path, which is relative to the definition, or make what it names".
+    SOURCE_AMBIGUOUS = "AR0202": "a source directory is not there as it is written, and several differ from it only in case";
+        "write it as the one that is meant".
+    SOURCE_UNDEFINED = "AR0203": "a source directory names an environment variable that is not set";
+        "set it where approot runs, or write the path without it".
+    DESTINATION = "AR0204": "the destination of a content leads out of the approot"; "write a relative path without `..` at its start".
+    SOURCE_CONFLICT = "AR0205": "two sources put a file at one path of an approot, or at paths that only case tells apart";
+        "leave one of the two out: delete it, or name it in an `.approotignore`".
 }
 
 /// Every code that a service file can lead to: those of XML, then those of this crate.

@@ -26,6 +26,7 @@ mod lexical;
 mod load;
 mod model;
 mod modules;
+mod places;
 mod rules;
 mod spanned;
 mod suggest;
@@ -45,3 +46,4 @@ pub use model::{
     InternalPorts, LocalResource, PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration,
     RoleDefinition, RoleInstanceValue, Service, StartupTask, TaskType, Variable, VariableValue,
 };
+pub use places::{ContentPlaces, RolePlaces, role_places};

@@ -13,13 +13,18 @@ use super::FORMAT_VERSION;
 pub enum ManifestError {
     /// It is not JSON, or not of the right shape.
     Json {
-        /// What is wrong, with line and column.
-        source: serde_json::Error,
+        /// What is wrong, with line and column; as text, since it quotes the manifest.
+        reason: String,
     },
     /// It is of a version that this packager does not read.
     FormatVersion {
         /// Its version.
         format_version: u32,
+    },
+    /// The name of the service or the version of the packager is no line of text.
+    Word {
+        /// Its key.
+        key: &'static str,
     },
     /// The name of a role is no file name, or out of order, or there twice.
     Role {
@@ -55,13 +60,19 @@ pub enum ManifestError {
 impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ManifestError::Json { .. } => f.write_str("the manifest is malformed"),
+            ManifestError::Json { reason } => {
+                write!(f, "the manifest is malformed: {}", shown(reason))
+            }
+            ManifestError::Word { key } => write!(
+                f,
+                "the manifest has a value that is empty, too long or no single line: `{key}`"
+            ),
             ManifestError::FormatVersion { format_version } => write!(
                 f,
                 "the manifest is of a format version that this approot does not read, which is {FORMAT_VERSION}: {format_version}"
             ),
             ManifestError::Role { role } => {
-                let role = role.escape_debug();
+                let role = shown(role);
                 write!(
                     f,
                     "the manifest names a role that is no file name, out of order or there twice: `{role}`"
@@ -71,16 +82,12 @@ impl fmt::Display for ManifestError {
                 write!(f, "the manifest does not list, at its place: `{path}`")
             }
             ManifestError::Refused { entry, refusal } => {
-                write!(
-                    f,
-                    "the manifest lists `{}`: {refusal}",
-                    entry.escape_debug()
-                )
+                write!(f, "the manifest lists `{}`: {refusal}", shown(entry))
             }
             ManifestError::Misplaced { entry } => write!(
                 f,
                 "the manifest lists a path in no role's approot, or out of order: `{}`",
-                entry.escape_debug()
+                shown(entry)
             ),
             ManifestError::TarBytes { stated, counted } => write!(
                 f,
@@ -90,11 +97,16 @@ impl fmt::Display for ManifestError {
     }
 }
 
-impl Error for ManifestError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            ManifestError::Json { source } => Some(source),
-            _ => None,
-        }
+/// The most characters of a text from a manifest that a message repeats: more than a path may have.
+const SHOWN_MAX: usize = 1100;
+
+/// A text from a manifest as one that no terminal acts upon, and that ends.
+fn shown(text: &str) -> String {
+    let mut shown: String = text.escape_debug().take(SHOWN_MAX).collect();
+    if text.escape_debug().nth(SHOWN_MAX).is_some() {
+        shown.push('…');
     }
+    shown
 }
+
+impl Error for ManifestError {}

@@ -1,9 +1,14 @@
-//! A file of the manifest as JSON, which tells a file from a link by the keys that are there.
+//! A file of the manifest as JSON, which tells a file from a link by the keys that are there; and
+//! lists that end where they become too long, as a list in memory is many times its text.
 
-use archive::Mode;
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
 
-use super::{Content, ManifestFile};
+use archive::{Limits, Mode};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Content, ManifestFile, ROLES_MAX};
 
 /// The form of [`ManifestFile`] in JSON: the first three of its optional keys, or the last.
 #[derive(Serialize, Deserialize)]
@@ -74,5 +79,51 @@ impl TryFrom<WireFile> for ManifestFile {
         };
         let path = wire.path;
         Ok(ManifestFile { path, content })
+    }
+}
+
+/// Reads the names of the roles.
+pub(super) fn roles<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<String>, D::Error> {
+    json.deserialize_seq(Bounded::new("roles", ROLES_MAX))
+}
+
+/// Reads the list of files.
+pub(super) fn files<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<ManifestFile>, D::Error> {
+    json.deserialize_seq(Bounded::new("files", Limits::ENTRIES_MAX as usize))
+}
+
+/// Takes a list of at most so many.
+struct Bounded<T> {
+    what: &'static str,
+    max: usize,
+    item: PhantomData<T>,
+}
+
+impl<T> Bounded<T> {
+    fn new(what: &'static str, max: usize) -> Bounded<T> {
+        let item = PhantomData;
+        Bounded { what, max, item }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Bounded<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {} {}", self.max, self.what)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            if items.len() == self.max {
+                let (what, max) = (self.what, self.max);
+                return Err(A::Error::custom(format_args!(
+                    "too many {what}, the limit is {max}"
+                )));
+            }
+            items.push(item);
+        }
+        Ok(items)
     }
 }

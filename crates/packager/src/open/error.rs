@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use archive::{Digest, ReadError};
 
-use crate::manifest::MANIFEST_PATH;
+use crate::manifest::{MANIFEST_PATH, SBOM_PATH};
 use crate::{ManifestError, TreeError};
 
 /// Why a package could not be opened. Each names the package.
@@ -85,6 +85,11 @@ pub enum OpenError {
         /// What there is, in bytes.
         actual: u64,
     },
+    /// The bill of materials is none.
+    Sbom {
+        /// The package.
+        path: PathBuf,
+    },
     /// The file is another than when it was opened.
     Changed {
         /// The package.
@@ -106,7 +111,8 @@ impl OpenError {
             | OpenError::Unlisted { .. }
             | OpenError::Differs { .. }
             | OpenError::DigestMismatch { .. }
-            | OpenError::TarBytes { .. } => true,
+            | OpenError::TarBytes { .. }
+            | OpenError::Sbom { .. } => true,
             OpenError::Open { .. } | OpenError::Changed { .. } | OpenError::Tree(_) => false,
         }
     }
@@ -171,6 +177,11 @@ impl fmt::Display for OpenError {
             } => write!(
                 f,
                 "package `{}` holds a tar of another size in bytes than its manifest states, which is {stated}: {actual}",
+                path.display()
+            ),
+            OpenError::Sbom { path } => write!(
+                f,
+                "package `{}` holds no bill of materials in its `{SBOM_PATH}`",
                 path.display()
             ),
             OpenError::Changed { path } => {

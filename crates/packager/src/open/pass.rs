@@ -60,7 +60,8 @@ impl<'a, 'i> Pass<'a, 'i> {
         bytes: u64,
     ) -> Result<Pass<'a, 'i>, OpenError> {
         let path = || package.to_owned();
-        let mut reader = ArchiveReader::new(input, bytes, Limits::default());
+        let limits = Limits::default();
+        let mut reader = ArchiveReader::new(input, bytes, limits);
         let first = reader.next_entry().map_err(reading(package))?;
         let is_manifest = first.is_some_and(|entry| match entry.kind {
             EntryKind::File {
@@ -84,6 +85,12 @@ impl<'a, 'i> Pass<'a, 'i> {
             path: path(),
             source,
         })?;
+        // The reader would refuse it too, after it has read as much as is allowed.
+        let max = limits.tar_bytes_max_for(bytes);
+        if manifest.tar_bytes > max {
+            let what = "bytes for an archive of this size";
+            return Err(reading(package)(ReadError::TooMuch { what, max }));
+        }
         Ok(Pass {
             package,
             reader,

@@ -8,6 +8,10 @@ mod bill;
 #[cfg(test)]
 mod cached;
 #[cfg(test)]
+mod forge;
+#[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod killed;
@@ -20,7 +24,11 @@ mod refused;
 #[cfg(test)]
 mod reproducible;
 #[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod signatures;
+#[cfg(test)]
+mod sources;
 #[cfg(test)]
 mod staged;
 #[cfg(test)]

@@ -18,7 +18,8 @@ Only errors stop `approot run` and make `approot check` end with status 3; SARIF
 a notice.
 
 A code stands in the brackets of `error[AR0107]`; it keeps its meaning for ever and is never given to another.
-`AR00xx` are about files and XML, `AR01xx` and above about services.
+`AR00xx` are about files and XML, `AR01xx` about services, `AR02xx` about the files of a role, which are looked at when \
+they are packaged or run.
 A finding's own text names the element, the value and often the exact cure; this page says what all findings of a \
 code have in common.
 
