@@ -40,6 +40,9 @@ const LOCALES: &[&str] = &[
     "de_DE.ISO-8859-1",
     "ja_JP.eucJP",
 ];
+const THREADS: &[&str] = &["1", "2", "3", "4"];
+/// The folder for the package is fresh, so a cache is written and there is none to read.
+const CACHES: &[&[&str]] = &[&[], &["--no-cache"]];
 const UMASKS: &[u32] = &[0o000, 0o002, 0o022, 0o027, 0o077];
 
 /// What one packager sees, all of it from one seed.
@@ -187,6 +190,8 @@ fn digest_in(seed: u64, approot: &Path, entries: &[Entry], folder: &Path, is_roo
         .args(["package", "build", "service", "--out", "out"])
         .args(["--binary", "Fixture=built/fixture"])
         .args(["--format", "json", "--quiet"])
+        .args(["--threads", environment.one_of(THREADS)])
+        .args(environment.one_of(CACHES))
         .env("TZ", environment.one_of(ZONES))
         .env("LC_ALL", environment.one_of(LOCALES));
     let output = command.output().unwrap();
