@@ -89,7 +89,10 @@ pub fn build_with(
             && is_there(known, out, options.progress)
     });
     let package = match known {
-        Some(known) => reused(&inventory, known, out),
+        Some(known) => {
+            temporary::remove_abandoned(temporary::folder_of(out));
+            reused(&inventory, known, out)
+        }
         None => match write_package(&inventory, out, options) {
             Err(BuildError::Source(SourceError::Changed { .. })) if inventory.is_from_memory => {
                 // It may have changed before, unseen: the cache is wrong then, and not the file.

@@ -116,11 +116,17 @@ fn every_code_is_unique_and_has_a_file_that_shows_it() {
     let all: Vec<_> = schema::codes::all().map(|entry| entry.code).collect();
     let unique: BTreeSet<_> = all.iter().collect();
     assert_eq!(unique.len(), all.len(), "a code is given twice");
-    // Files that are no text, and one with a thousand mistakes, are tested where they are made.
+    // Files that are no text, and one with a thousand mistakes, are tested where they are made, and
+    // so are findings about the files of roles.
     let elsewhere = [
         schema::codes::UNREADABLE,
         schema::codes::NOT_TEXT,
         schema::codes::MORE_FINDINGS,
+        schema::codes::SOURCE_MISSING,
+        schema::codes::SOURCE_AMBIGUOUS,
+        schema::codes::SOURCE_UNDEFINED,
+        schema::codes::DESTINATION,
+        schema::codes::SOURCE_CONFLICT,
     ];
     let mut shown = BTreeSet::from(elsewhere);
     for (_, outcome) in outcomes("err") {
