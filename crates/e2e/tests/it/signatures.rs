@@ -202,6 +202,47 @@ fn each_case_has_its_message_and_status() {
     signed.verify(&trusted, 3, "the package is not the one that was signed");
 }
 
+#[test]
+fn whoever_looks_into_a_package_is_told_who_signed_it() {
+    let Some(signed) = Signed::new() else { return };
+    let theirs = ["--trusted", "theirs.pub", "--require-signature"];
+    let look = |arguments: &[&str], trust: &[&str]| {
+        let arguments = [&["package"][..], arguments, trust].concat();
+        signed.approot(&arguments, &[])
+    };
+    let inspect = ["inspect", PACKAGE];
+    let unpack = ["unpack", PACKAGE, "--out", "tree"];
+    let diff = ["diff", "unsigned.tar.gz", PACKAGE];
+    expect(&signed.build(&[], &[]), 0, "not signed");
+    fs::rename(signed.path(PACKAGE), signed.path("unsigned.tar.gz")).unwrap();
+    let built = signed.build(&["--sign", "theirs.key", "--format", "json"], &[]);
+    let summary: Value = serde_json::from_slice(&built.stdout).unwrap();
+    assert_eq!(summary["signed"], true);
+    assert_eq!(summary["signature"], format!("./{SIGNATURE}"));
+
+    let words = "(theirs.pub): service:FixtureCloud";
+    let refusal = "not among the trusted ones";
+    for arguments in [&inspect[..], &unpack, &["diff", PACKAGE, PACKAGE]] {
+        let refused = look(arguments, &["--trusted", "ours.pub"]);
+        expect(&refused, 3, refusal);
+        assert!(!signed.path("tree").exists());
+    }
+    expect(&look(&inspect, &[]), 0, "not checked");
+    expect(&look(&inspect, &theirs), 0, words);
+    expect(&look(&unpack, &theirs), 0, words);
+    expect(
+        &look(&["inspect", "service"], &theirs),
+        2,
+        "`--trusted` is for a package",
+    );
+    expect(&look(&diff, &theirs), 3, "the package is not signed");
+    let same = "the same, byte for byte\nsignatures\n  + signature signed by key";
+    expect(&look(&diff, &theirs[..2]), 0, same);
+    let json = look(&[&inspect[..], &["--format", "json"]].concat(), &theirs);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["package"]["signature"]["trusted"], true, "{json}");
+}
+
 fn flip_a_bit(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     let middle = bytes.len() / 2;
