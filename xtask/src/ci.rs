@@ -24,6 +24,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("bsdtar", "libarchive-tools"),
     ("curl", "curl"),
     ("g++", "g++"),
+    ("git", "git"),
     ("haproxy", "haproxy"),
     ("minisign", "minisign"),
     ("nc", "netcat-openbsd"),
@@ -60,9 +61,12 @@ fn timed<T>(step: &str, run: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Resu
 
 fn install(sh: &Shell) -> anyhow::Result<()> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let packages = missing_packages(|program| {
+    let mut packages = missing_packages(|program| {
         env::split_paths(&path).any(|folder| folder.join(program).is_file())
     });
+    if !python::can_make_environments(sh) {
+        packages.push("python3-venv");
+    }
     if packages.is_empty() {
         return Ok(());
     }

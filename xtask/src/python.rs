@@ -20,6 +20,12 @@ const PACKAGES: &str = include_str!("python-packages.txt");
 /// What the environment has been given; there only when all of it was.
 const INSTALLED: &str = "installed.txt";
 
+/// Whether this machine's Python can make one; Debian has that in a package of its own.
+pub(crate) fn can_make_environments(sh: &Shell) -> bool {
+    let tried = cmd!(sh, "python3 -c 'import ensurepip, venv'");
+    tried.quiet().ignore_stderr().run().is_ok()
+}
+
 /// Makes the environment where it is not there yet, or has other packages.
 pub(crate) fn install(sh: &Shell, workspace: &Workspace) -> anyhow::Result<()> {
     let folder = folder(workspace);
