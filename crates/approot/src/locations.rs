@@ -81,12 +81,13 @@ pub(crate) fn default_state(service: &str) -> Result<PathBuf, Failure> {
     Surroundings::own().default_state(service)
 }
 
-/// Makes the state directory, for this user alone as settings may be secrets, and returns its one true path. One
-/// that is there keeps its mode.
+/// Makes the state directory, for this user alone as settings may be secrets, and returns its one true path. As root
+/// others pass it, as each instance has a user of its own; what it holds is closed to them. One that is there keeps
+/// its mode.
 pub(crate) fn make_state(state: &Path) -> anyhow::Result<PathBuf> {
     let parent = state.parent().unwrap_or(Path::new(""));
     let made = match fs::create_dir_all(parent) {
-        Ok(()) => fs::DirBuilder::new().mode(0o700).create(state),
+        Ok(()) => fs::DirBuilder::new().mode(state_mode()).create(state),
         failed => failed,
     };
     match made {
@@ -98,6 +99,10 @@ pub(crate) fn make_state(state: &Path) -> anyhow::Result<PathBuf> {
     state
         .canonicalize()
         .with_context(|| format!("cannot find the state directory {}", state.display()))
+}
+
+fn state_mode() -> u32 {
+    if geteuid().is_root() { 0o711 } else { 0o700 }
 }
 
 /// The runtime directory of a state directory, which must be its one true path.
@@ -236,7 +241,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let state = make_state(&folder.path().join("a/b")).unwrap();
-        assert_eq!(mode(&state), 0o700);
+        assert_eq!(mode(&state), state_mode());
         fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
         make_state(&state).unwrap();
         assert_eq!(mode(&state), 0o755);

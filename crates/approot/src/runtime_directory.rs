@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -84,6 +84,11 @@ fn make_own(folder: &Path) -> anyhow::Result<()> {
         "the folder of sockets is another user's: {}",
         folder.display()
     );
+    // As root instances have users of their own, who pass to the sockets that are theirs; the others are root's.
+    if geteuid().is_root() {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o711))
+            .with_context(|| format!("cannot let instances pass {}", folder.display()))?;
+    }
     Ok(())
 }
 

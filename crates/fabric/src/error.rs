@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use ipc::{LinkError, LockError};
@@ -48,6 +49,13 @@ pub enum FabricError {
         holder: Option<String>,
         /// What the kernel said.
         source: io::Error,
+    },
+    /// A user that instances would run as is somebody's.
+    IdentityTaken {
+        /// Whose: a name in `/etc/passwd` or `/etc/group`.
+        holder: String,
+        /// The users of the block.
+        range: RangeInclusive<u32>,
     },
     /// Every block of loopback addresses is claimed by another fabric.
     NoBlock,
@@ -158,6 +166,12 @@ impl fmt::Display for FabricError {
                     None => Ok(()),
                 }
             }
+            FabricError::IdentityTaken { holder, range } => write!(
+                f,
+                "instances would run as the users {} to {}, and `{holder}` is one of them: give it another id",
+                range.start(),
+                range.end()
+            ),
             FabricError::NoBlock => write!(
                 f,
                 "every block of loopback addresses 127.17.n.0/24 is claimed"
@@ -200,6 +214,7 @@ impl std::error::Error for FabricError {
             | FabricError::System { source, .. } => Some(source),
             FabricError::Keeper { source } => Some(source),
             FabricError::NoProgram { .. }
+            | FabricError::IdentityTaken { .. }
             | FabricError::NoBlock
             | FabricError::SocketPath { .. }
             | FabricError::KeeperGone

@@ -16,6 +16,7 @@ use ipc::ProcessLock;
 use keeper::protocol::{Address, Notice as KeeperNotice, Request};
 use keeper::{Client, FabricStart};
 use plan::{DeploymentPlan, InstanceId};
+use sandbox::{Hierarchies, Machine};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::{Duration, Instant, sleep_until, timeout};
@@ -29,7 +30,7 @@ use crate::hosts::Hosts;
 use crate::keeper_link::Keeper;
 use crate::left_over;
 use crate::notice::Notice;
-use crate::start::{LAYOUT, Settings, make_folders, start};
+use crate::start::{LAYOUT, Settings, control_group, make_folders, start};
 use crate::status::Status;
 use crate::store::Store;
 
@@ -41,9 +42,6 @@ const REQUESTS: usize = 64;
 
 /// How long the balancer may take to end when it is told to. The keeper kills it otherwise.
 const BALANCER_END_LIMIT: Duration = Duration::from_secs(1);
-
-/// Said in `status` and once at the start, for as long as it is so.
-const NO_SANDBOX: &str = "executionContext is not enforced yet: startup tasks and roles run as the user that started approot";
 
 /// What the fabric needs of those who started it.
 pub struct Outside<'a> {
@@ -120,6 +118,11 @@ async fn begin<'a>(
     let lock = ProcessLock::take(&settings.state.join(LAYOUT.fabric_lock))
         .map_err(|source| FabricError::Lock { source })?;
     let mut store = Store::open(&settings.state.join(LAYOUT.database))?;
+    let hierarchies = Hierarchies::find();
+    if store.incarnation()? > 0 {
+        hierarchies.remove_left_over(&control_group(settings));
+    }
+    let limitation = Machine::look(&hierarchies).limitation();
     let committed = if history.resumed {
         store.deployment()?
     } else {
@@ -133,7 +136,9 @@ async fn begin<'a>(
         }
         None => {
             let controller = Controller::new(start(settings, &mut store, keeper).await?);
-            (outside.tell)(Notice::Limitation(NO_SANDBOX.to_owned()));
+            if let Some(limitation) = &limitation {
+                (outside.tell)(Notice::Limitation(limitation.clone()));
+            }
             controller
         }
     };
@@ -152,6 +157,7 @@ async fn begin<'a>(
     Ok(Fabric {
         outside,
         control,
+        limitation,
         controller,
         store,
         keeper: keeper.clone(),
@@ -214,6 +220,8 @@ async fn serve_control(
 struct Fabric<'a> {
     outside: &'a Outside<'a>,
     control: PathBuf,
+    /// What this machine does not give to a sandbox: said in `status` and once at the start.
+    limitation: Option<String>,
     controller: Controller,
     store: Store,
     keeper: Keeper,
@@ -426,7 +434,7 @@ impl Fabric<'_> {
         Status::of(
             &self.controller,
             self.control.clone(),
-            vec![NO_SANDBOX.to_owned()],
+            self.limitation.iter().cloned().collect(),
             counters,
         )
     }

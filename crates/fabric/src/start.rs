@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use packager::{Digest, ServiceSource, Staged};
 use plan::command_line::Program;
 use plan::{DeploymentPlan, InstancePlan, Options, Package, Slot};
+use rustix::process::geteuid;
+use sandbox::identity;
 use schema::Service;
 
 use crate::addresses;
@@ -109,7 +111,12 @@ pub(crate) async fn start(
             digest: staged.digest.to_string(),
             root: staged.root.clone(),
         },
+        has_identities: geteuid().is_root(),
+        group: control_group(settings),
     };
+    if options.has_identities {
+        check_identities(block)?;
+    }
     let plan =
         plan::plan(&settings.service, &options).map_err(|source| FabricError::Plan { source })?;
     for instance in plan.instances() {
@@ -119,11 +126,31 @@ pub(crate) async fn start(
     Ok(plan)
 }
 
-/// Makes the folders that everything else lies in.
+/// The control group of the deployment: named as the folder of its sockets, which is short and its own.
+pub(crate) fn control_group(settings: &Settings) -> String {
+    let name = settings.runtime_directory.file_name().unwrap_or_default();
+    format!("approot-{}", name.to_string_lossy())
+}
+
+/// A user that somebody else has is not given to an instance.
+fn check_identities(block: u8) -> Result<(), FabricError> {
+    let range = plan::identities(block);
+    match identity::holders(&range).into_iter().next() {
+        Some(holder) => Err(FabricError::IdentityTaken { holder, range }),
+        None => Ok(()),
+    }
+}
+
+/// Makes the folders that everything else lies in. As root others pass those of the instances, each of which lets its
+/// own user in alone; what lies beside them is root's.
 pub(crate) fn make_folders(settings: &Settings) -> Result<(), FabricError> {
+    let is_root = geteuid().is_root();
+    let sockets = settings.runtime_directory.join(LAYOUT.instances);
+    let passed = if is_root { 0o711 } else { 0o700 };
     for (folder, mode) in [
-        (&settings.state, 0o755),
-        (&settings.runtime_directory, 0o700),
+        (&settings.state, if is_root { 0o711 } else { 0o755 }),
+        (&settings.runtime_directory, passed),
+        (&sockets, passed),
     ] {
         fs::DirBuilder::new()
             .recursive(true)
@@ -136,7 +163,7 @@ pub(crate) fn make_folders(settings: &Settings) -> Result<(), FabricError> {
 
 fn stage(settings: &Settings) -> Result<Staged, FabricError> {
     let destination = settings.state.join(LAYOUT.package);
-    match &settings.source {
+    let staged = match &settings.source {
         Source::Folder(source) => {
             packager::stage(source, &destination).map_err(|source| FabricError::Stage { source })
         }
@@ -146,7 +173,11 @@ fn stage(settings: &Settings) -> Result<Staged, FabricError> {
                 opened.unpack(&destination)
             })
             .map_err(|source| FabricError::Unpack { source }),
-    }
+    }?;
+    // Each instance has a copy of what is its role's.
+    fs::set_permissions(&destination, fs::Permissions::from_mode(0o700))
+        .map_err(FabricError::file("protect", &destination))?;
+    Ok(staged)
 }
 
 /// Every program that a role names must be there before anything is started. One whose name holds a variable

@@ -4,6 +4,8 @@
 //! that a kill -9 at any moment loses nothing. It does not hold what is running: the hosts know that.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use plan::{DeploymentPlan, InstanceId};
@@ -35,6 +37,13 @@ impl Store {
     /// Opens or makes the file.
     pub(crate) fn open(path: &Path) -> Result<Store, FabricError> {
         let opened = FabricError::store("open");
+        // Settings may be secrets; what SQLite keeps beside the file has its mode.
+        fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .and_then(|file| file.set_permissions(fs::Permissions::from_mode(0o600)))
+            .map_err(FabricError::file("make", path))?;
         let connection = Store::prepare(path).map_err(opened)?;
         Ok(Store { connection })
     }

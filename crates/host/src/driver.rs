@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 use sandbox::descendants;
 use tokio::sync::{mpsc, watch};
 
+use crate::confine::{Alone, Confiner};
 use crate::error::HostError;
 use crate::logs::{self, Log};
 use crate::prepare::prepare;
@@ -34,6 +36,7 @@ pub(crate) struct Driver {
     log: Log,
     /// Attempts of earlier hosts of this instance.
     earlier_attempts: u64,
+    confiner: Rc<RefCell<Confiner>>,
     /// Process ids of what this host started and has not reaped.
     running: Rc<RefCell<BTreeSet<i32>>>,
     events: mpsc::Sender<News>,
@@ -50,12 +53,19 @@ impl Driver {
         let failed = || HostError::file("keep the instance's log in", &folder);
         let earlier_attempts = logs::latest_attempt(&folder).map_err(failed())?;
         let log = Log::begin(&folder, earlier_attempts + 1).map_err(failed())?;
-        let server = RuntimeServer::open(&plan.paths.sockets, events.clone())?;
+        let identity = plan.sandbox.identity;
+        let server = RuntimeServer::open(&plan.paths.sockets, identity, events.clone())?;
+        let (confiner, failed) = Confiner::new(&plan);
+        if let Some(error) = failed {
+            let line = "the instance has no control group, so each process is limited by itself";
+            log.line("host", &format!("{line}: {error}"));
+        }
         Ok(Driver {
             plan: Rc::new(plan),
             server,
             log,
             earlier_attempts,
+            confiner: Rc::new(RefCell::new(confiner)),
             running: Rc::default(),
             events,
             reports,
@@ -111,20 +121,35 @@ impl Driver {
         let events = self.events.clone();
         // Copying an approot may take long; the host goes on answering meanwhile.
         let copying = InstancePlan::clone(&plan);
+        let confiner = self.confiner.clone();
         tokio::task::spawn_local(async move {
             let prepared = tokio::task::spawn_blocking(move || prepare(&copying)).await;
             let result = match prepared {
                 Ok(result) => result.map_err(|error| chain(&error)),
                 Err(_) => Err("the copying of files was cut short".to_owned()),
             };
+            let result = result.and_then(|()| {
+                let confined = confiner.borrow_mut().begin_attempt(&plan);
+                confined.map_err(|error| format!("cannot confine its programs: {error}"))
+            });
             let _ = events.send(News::Event(Event::Prepared(result))).await;
         });
     }
 
     fn start_task(&mut self, index: usize) {
-        let task = &self.plan.startup_tasks[index].command;
-        let source = format!("task {}", task.command_line);
-        match programs::start(task, &self.plan.paths, &[], &source, &self.log) {
+        let task = &self.plan.startup_tasks[index];
+        let command = &task.command;
+        let source = format!("task {}", command.command_line);
+        let confiner = self.confiner.borrow();
+        let confinement = confiner.confinement(&self.plan, task.is_elevated, None);
+        match programs::start(
+            command,
+            &self.plan.paths,
+            &[],
+            &source,
+            &self.log,
+            &confinement,
+        ) {
             Ok(running) => self.watch(running, move |exit| Event::TaskEnded { index, exit }),
             Err(error) => self.tell(Event::TaskNotStarted {
                 index,
@@ -136,12 +161,20 @@ impl Driver {
     fn start_program(&mut self) {
         let notify = self.server.notify_path();
         let extra = [("NOTIFY_SOCKET", notify.as_path())];
+        let alone = match self.alone(&extra) {
+            Ok(alone) => alone,
+            Err(reason) => return self.tell(Event::ProgramNotStarted { reason }),
+        };
+        let sandbox = &self.plan.sandbox;
+        let confiner = self.confiner.borrow();
+        let confinement = confiner.confinement(&self.plan, sandbox.is_elevated, alone.as_ref());
         match programs::start(
             &self.plan.entry_point,
             &self.plan.paths,
             &extra,
             "",
             &self.log,
+            &confinement,
         ) {
             Ok(running) => {
                 self.tell(Event::ProgramStarted {
@@ -153,6 +186,19 @@ impl Driver {
                 reason: error.to_string(),
             }),
         }
+    }
+
+    /// What keeps the program from executing another file, where it may not.
+    fn alone(&self, extra: &[(&str, &Path)]) -> Result<Option<Alone>, String> {
+        let plan = &self.plan;
+        if plan.sandbox.native_code {
+            return Ok(None);
+        }
+        let identity = plan.sandbox.identity.filter(|_| !plan.sandbox.is_elevated);
+        let program = programs::locate(&plan.entry_point, &plan.paths, extra, identity)
+            .map_err(|error| error.to_string())?;
+        let alone = self.confiner.borrow().alone(plan, &program.executable);
+        alone.map_err(|error| format!("cannot keep it from executing other files: {error}"))
     }
 
     fn watch(&self, running: Running, event: impl FnOnce(host_core::Exit) -> Event + 'static) {
@@ -183,6 +229,10 @@ impl Driver {
     /// who watch it, so that no exit status is lost; orphans that came to us are reaped here.
     fn empty(&self) {
         let (running, events, log) = (self.running.clone(), self.events.clone(), self.log.clone());
+        // All at once where the machine can; the loop finds them dead then.
+        if let Some(group) = self.confiner.borrow().group() {
+            group.kill();
+        }
         tokio::task::spawn_local(async move {
             let began = Instant::now();
             let mut is_warned = false;

@@ -14,8 +14,10 @@
 #![forbid(unsafe_code)]
 
 mod clients;
+mod confine;
 mod driver;
 mod error;
+mod interpreter;
 pub mod logs;
 mod prepare;
 mod programs;

@@ -5,6 +5,9 @@
 //! - Local stores are made once; those with `cleanOnRoleRecycle` are emptied at every attempt.
 //! - `temp` is emptied at every attempt.
 //!
+//! Where the instance has a user of its own, all of these are that user's, and nobody else but root passes the
+//! instance's folder.
+//!
 //! Source: "What survives", in the platform's description of its disks.
 //!
 //! Not here: the size of a store is not enforced yet.
@@ -12,7 +15,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
 use plan::InstancePlan;
@@ -49,6 +52,10 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Prepare
 /// Makes everything that an attempt finds on disk. May be repeated at any point of an earlier call.
 pub(crate) fn prepare(plan: &InstancePlan) -> Result<(), PrepareError> {
     make(&plan.paths.root, 0o755)?;
+    if let Some(identity) = plan.sandbox.identity {
+        let root = &plan.paths.root;
+        close(root, identity).map_err(failed("close to others", root))?;
+    }
     prepare_approot(plan)?;
     empty(&plan.paths.temp)?;
     for store in &plan.local_resources {
@@ -58,7 +65,39 @@ pub(crate) fn prepare(plan: &InstancePlan) -> Result<(), PrepareError> {
             make(&store.path, 0o755)?;
         }
     }
+    if let Some(identity) = plan.sandbox.identity {
+        let stores = plan.local_resources.iter().map(|store| &store.path);
+        for folder in stores.chain([&plan.paths.approot, &plan.paths.temp]) {
+            give(folder, identity)?;
+        }
+    }
     Ok(())
+}
+
+/// Lets the instance's user, whose group has the same number, pass the folder, and nobody else.
+pub(crate) fn close(folder: &Path, identity: u32) -> io::Result<()> {
+    chown(folder, None, Some(identity))?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o750))
+}
+
+/// Gives the folder and all below it to the instance's user. Where the folder is that user's already, so is the rest:
+/// it comes last. Links are not followed, and a file that has several names stays whose it is, as one of them may be
+/// elsewhere.
+fn give(folder: &Path, identity: u32) -> Result<(), PrepareError> {
+    let found = fs::symlink_metadata(folder).map_err(failed("look at", folder))?;
+    if found.uid() == identity && found.gid() == identity {
+        return Ok(());
+    }
+    if found.is_dir() {
+        for entry in fs::read_dir(folder).map_err(failed("read the folder", folder))? {
+            let entry = entry.map_err(failed("read the folder", folder))?;
+            give(&entry.path(), identity)?;
+        }
+    } else if found.nlink() > 1 {
+        return Ok(());
+    }
+    lchown(folder, Some(identity), Some(identity))
+        .map_err(failed("give to the instance's user", folder))
 }
 
 fn prepare_approot(plan: &InstancePlan) -> Result<(), PrepareError> {
@@ -164,6 +203,7 @@ mod tests {
             },
             ready_on_process_start: true,
             topology: vec![],
+            sandbox: plan::SandboxPlan::default(),
         }
     }
 

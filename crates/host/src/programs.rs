@@ -12,7 +12,7 @@ use host_core::Exit;
 use plan::command_line::{self, Program};
 use plan::{Command, Paths};
 use rustix::process::Pid;
-use sandbox::Pidfd;
+use sandbox::{Confinement, Pidfd, SpawnError, identity};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 
@@ -35,26 +35,47 @@ const INHERITED: [&str; 8] = [
 #[derive(Debug)]
 pub(crate) enum StartError {
     /// It is neither in the approot nor on PATH.
-    NotThere { command_line: String, word: String },
+    NotThere {
+        command_line: String,
+        word: String,
+        /// One that is there for the fabric's user, and not for the instance's.
+        hidden: Option<PathBuf>,
+    },
     /// The kernel refused it.
     Refused {
         executable: PathBuf,
-        source: io::Error,
+        source: SpawnError,
     },
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::NotThere { command_line, word } => {
+            StartError::NotThere {
+                command_line,
+                word,
+                hidden,
+            } => {
                 write!(
                     f,
                     "`{word}` of the command line `{command_line}` is in neither the approot nor PATH"
-                )
+                )?;
+                match hidden {
+                    Some(hidden) => write!(
+                        f,
+                        " of the instance's own user, who may not execute {}: install it below /usr or /opt, put it \
+                         into the approot, or write `executionContext=\"elevated\"`",
+                        hidden.display()
+                    ),
+                    None => Ok(()),
+                }
             }
             // The one place that shows its source: the text travels to people through the state machine as a reason.
             StartError::Refused { executable, source } => {
-                write!(f, "{}: {source}", executable.display())
+                if let Some(step) = source.step {
+                    write!(f, "cannot {step} for ")?;
+                }
+                write!(f, "{}: {}", executable.display(), source.source)
             }
         }
     }
@@ -88,8 +109,35 @@ pub(crate) fn start(
     extra: &[(&str, &Path)],
     source: &str,
     log: &Log,
+    confinement: &Confinement<'_>,
 ) -> Result<Running, StartError> {
-    let environment = environment(command, extra);
+    let program = locate(command, paths, extra, confinement.identity)?;
+    let refused = |source| StartError::Refused {
+        executable: program.executable.clone(),
+        source,
+    };
+    let spawned = sandbox::spawn(&program, confinement).map_err(refused)?;
+    let failed = |source| refused(SpawnError { step: None, source });
+    keep_output(spawned.stdout.into(), source, "out", log).map_err(failed)?;
+    keep_output(spawned.stderr.into(), source, "err", log).map_err(failed)?;
+    let pidfd = Pidfd::new(spawned.pidfd).map_err(failed)?;
+    Ok(Running {
+        pid: spawned.pid,
+        pidfd,
+    })
+}
+
+/// What `command` executes, as the user `identity`, or as the fabric's.
+pub(crate) fn locate(
+    command: &Command,
+    paths: &Paths,
+    extra: &[(&str, &Path)],
+    identity: Option<u32>,
+) -> Result<sandbox::Program, StartError> {
+    let mut environment = environment(command, extra);
+    if identity.is_some() {
+        be_someone_else(&mut environment, command, &paths.approot);
+    }
     let lookup = |name: &str| {
         let exact = environment.get(name);
         let any_case = || {
@@ -108,17 +156,15 @@ pub(crate) fn start(
     let (first, arguments) = words
         .split_first()
         .expect("a command line has a first word, the planner split it");
-    let executable = find(
-        first,
-        &paths.approot,
-        environment.get("PATH").map(String::as_str),
-    )
-    .ok_or_else(|| StartError::NotThere {
-        command_line: command.command_line.clone(),
-        word: first.clone(),
-    })?;
-    let program = sandbox::Program {
-        executable: executable.clone(),
+    let path = environment.get("PATH").map(String::as_str);
+    let executable =
+        find(first, &paths.approot, path, identity).ok_or_else(|| StartError::NotThere {
+            command_line: command.command_line.clone(),
+            word: first.clone(),
+            hidden: identity.and_then(|_| find(first, &paths.approot, path, None)),
+        })?;
+    Ok(sandbox::Program {
+        executable,
         arguments: arguments
             .iter()
             .map(|word| argument(word, &paths.approot))
@@ -128,19 +174,20 @@ pub(crate) fn start(
             .map(|(name, value)| (name.into(), value.into()))
             .collect(),
         directory: paths.approot.clone(),
-    };
-    let refused = |source| StartError::Refused {
-        executable: executable.clone(),
-        source,
-    };
-    let spawned = sandbox::spawn(&program).map_err(refused)?;
-    keep_output(spawned.stdout.into(), source, "out", log).map_err(refused)?;
-    keep_output(spawned.stderr.into(), source, "err", log).map_err(refused)?;
-    let pidfd = Pidfd::new(spawned.pidfd).map_err(refused)?;
-    Ok(Running {
-        pid: spawned.pid,
-        pidfd,
     })
+}
+
+/// What is inherited of the person is the fabric's user's and not the instance's, whose home is its approot.
+fn be_someone_else(environment: &mut BTreeMap<String, String>, command: &Command, approot: &Path) {
+    let is_declared = |name: &str| command.environment.iter().any(|(known, _)| known == name);
+    for name in ["USER", "LOGNAME"] {
+        if !is_declared(name) {
+            environment.remove(name);
+        }
+    }
+    if !is_declared("HOME") {
+        environment.insert("HOME".to_owned(), approot.to_string_lossy().into_owned());
+    }
 }
 
 /// The variables of a command; of two of one name the later wins.
@@ -176,22 +223,30 @@ pub fn resolve(
     in_approot: impl Fn(&str) -> bool,
     path: Option<&str>,
 ) -> Option<Program> {
-    Program::resolve(word, in_approot, |name| find_on_path(name, path).is_some())
+    Program::resolve(word, in_approot, |name| {
+        find_on_path(name, path, None).is_some()
+    })
 }
 
-fn find(word: &str, approot: &Path, path: Option<&str>) -> Option<PathBuf> {
+fn find(word: &str, approot: &Path, path: Option<&str>, identity: Option<u32>) -> Option<PathBuf> {
     let in_approot = |relative: &str| approot.join(relative).is_file();
-    match resolve(word, in_approot, path)? {
+    let on_machine = |name: &str| find_on_path(name, path, identity);
+    match Program::resolve(word, in_approot, |name| on_machine(name).is_some())? {
         Program::InApproot(relative) => Some(approot.join(relative)),
-        Program::OnMachine(name) => find_on_path(&name, path),
+        Program::OnMachine(name) => on_machine(&name),
     }
 }
 
-/// Finds an executable file: an absolute path as it is, a bare name in the folders of `path`.
-fn find_on_path(name: &str, path: Option<&str>) -> Option<PathBuf> {
+/// Finds a file that `identity` may execute: an absolute path as it is, a bare name in the folders of `path`.
+fn find_on_path(name: &str, path: Option<&str>, identity: Option<u32>) -> Option<PathBuf> {
+    let is_there_for = |path: &Path, identity: u32| {
+        let file = path.canonicalize().unwrap_or_default();
+        sandbox::is_of_the_system(&file) && identity::may_execute(path, identity)
+    };
     let is_executable = |path: &Path| {
         path.metadata()
             .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+            && identity.is_none_or(|identity| is_there_for(path, identity))
     };
     if name.starts_with('/') {
         return Some(PathBuf::from(name)).filter(|path| is_executable(path));

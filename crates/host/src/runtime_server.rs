@@ -7,12 +7,15 @@
 //!
 //! What clients say becomes [`Event`]s; what follows from it is not decided here.
 //!
-//! Not here yet: FIFOs for clients that open paths, and a check that a peer belongs to the instance beyond the
-//! sockets' mode (0600 in a folder 0700).
+//! The sockets are the instance's user's, with mode 0600 in a folder that nobody else passes; and who connects must be a
+//! process below this host.
+//!
+//! Not here yet: FIFOs for clients that open paths.
 
 use std::cell::RefCell;
 use std::fs;
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,6 +29,8 @@ use runtime_protocol::{
     Setting, frame,
 };
 use rustix::net::sockopt::socket_peercred;
+use rustix::process::geteuid;
+use sandbox::descendants;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixDatagram, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
@@ -33,6 +38,7 @@ use tokio::time::timeout;
 
 use crate::clients::{Clients, Outcome, end_of};
 use crate::error::HostError;
+use crate::prepare::close;
 
 /// How long a client may take to write its document.
 const DOCUMENT_LIMIT: Duration = Duration::from_secs(10);
@@ -63,6 +69,8 @@ pub(crate) struct RuntimeServer {
 
 struct Shared {
     folder: PathBuf,
+    /// Whose the sockets are; the fabric's user's where there is none.
+    identity: Option<u32>,
     chunk: watch::Sender<Arc<[u8]>>,
     clients: RefCell<Clients>,
     /// Of each client id, the process whose end gives its lease back.
@@ -74,11 +82,14 @@ impl RuntimeServer {
     /// Opens the sockets in `folder` and serves them on this thread's `LocalSet`.
     pub(crate) fn open(
         folder: &Path,
+        identity: Option<u32>,
         news: mpsc::Sender<News>,
     ) -> Result<RuntimeServer, HostError> {
-        make_private(folder).map_err(HostError::file("make the folder of sockets", folder))?;
+        make_private(folder, identity)
+            .map_err(HostError::file("make the folder of sockets", folder))?;
         let shared = Rc::new(Shared {
             folder: folder.to_owned(),
+            identity,
             chunk: watch::Sender::new(Arc::from([])),
             clients: RefCell::default(),
             watched: RefCell::default(),
@@ -109,6 +120,7 @@ impl RuntimeServer {
         let beside = path.with_extension("new");
         fs::write(&beside, document)
             .map_err(HostError::file("write the role environment", &beside))?;
+        give(&beside, self.shared.identity)?;
         fs::rename(&beside, &path).map_err(HostError::file("write the role environment", &path))?;
         self.announce(ExpectedState::Started, Deadline::Never);
         Ok(())
@@ -131,7 +143,9 @@ impl RuntimeServer {
         let environment = self.environment_path();
         self.incarnation += 1;
         // The environment has not changed; only its name goes with the incarnation.
-        let _ = fs::copy(environment, self.environment_path());
+        let copied = fs::copy(environment, self.environment_path());
+        // A client that reads it finds what it has read before, or nothing, and takes the goal state all the same.
+        let _ = copied.map(|_| give(&self.environment_path(), self.shared.identity));
         let pids = self.shared.clients.borrow_mut().begin_stop();
         self.announce(
             ExpectedState::Stopped,
@@ -187,12 +201,22 @@ impl Shared {
     }
 }
 
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
+fn make_private(folder: &Path, identity: Option<u32>) -> io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(folder)
+        .create(folder)?;
+    match identity {
+        Some(identity) => close(folder, identity),
+        None => Ok(()),
+    }
+}
+
+/// Lets the instance's user, and nobody else but root, read and write a document or a socket.
+fn give(path: &Path, identity: Option<u32>) -> Result<(), HostError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+        .and_then(|()| chown(path, identity, identity))
+        .map_err(HostError::file("protect", path))
 }
 
 fn bind<T>(
@@ -203,7 +227,9 @@ fn bind<T>(
     let path = shared.path(name);
     // Left there by an earlier host: this one holds the instance's lock.
     let _ = fs::remove_file(&path);
-    bind(&path).map_err(HostError::file("listen on", path))
+    let bound = bind(&path).map_err(HostError::file("listen on", &path))?;
+    give(&path, shared.identity)?;
+    Ok(bound)
 }
 
 /// Accepts on a socket for the host's life, with a task for each connection.
@@ -220,6 +246,15 @@ where
     tokio::task::spawn_local(async move {
         loop {
             match listener.accept().await {
+                Ok((stream, _)) if !is_own(&stream, shared.identity) => {
+                    let pid = peer(&stream).unwrap_or_default();
+                    shared
+                        .refuse(
+                            pid,
+                            "a connection of another instance's or user's was refused",
+                        )
+                        .await;
+                }
                 Ok((stream, _)) => {
                     drop(tokio::task::spawn_local(connection(stream, shared.clone())))
                 }
@@ -390,6 +425,14 @@ async fn take_notifications(socket: UnixDatagram, shared: Rc<Shared>) {
             }
         }
     }
+}
+
+/// Whether the peer is the instance's: its user or the fabric's, and a process below this one unless it has ended.
+fn is_own(stream: &UnixStream, identity: Option<u32>) -> bool {
+    socket_peercred(stream).is_ok_and(|peer| {
+        let uid = peer.uid.as_raw();
+        (uid == geteuid().as_raw() || Some(uid) == identity) && descendants::may_be_below(peer.pid)
+    })
 }
 
 fn peer(stream: &UnixStream) -> Option<i32> {

@@ -137,6 +137,40 @@ pub struct InstancePlan {
     pub ready_on_process_start: bool,
     /// The other instances that this one can discover.
     pub topology: Vec<RoleView>,
+    /// What the instance's programs may do and use.
+    pub sandbox: SandboxPlan,
+}
+
+/// What the programs of one instance may do and use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SandboxPlan {
+    /// The user and group that limited programs run as, the instance's own; none where the fabric is not root
+    /// and has no identity to give but its own.
+    pub identity: Option<u32>,
+    /// Whether the role's program runs with the fabric's rights: `executionContext="elevated"`.
+    pub is_elevated: bool,
+    /// Whether the role's program may execute other files.
+    pub native_code: bool,
+    /// The control group of the instance, one of the deployment's: `approot-<8 hex>/<instance>`.
+    pub group: String,
+    /// How many processors it may use, all where the size is not known.
+    pub cores: Option<u32>,
+    /// How much memory it may use, in MiB, any where the size is not known.
+    pub memory_mib: Option<u32>,
+}
+
+impl Default for SandboxPlan {
+    /// Limited, with nothing that a machine would have to give.
+    fn default() -> Self {
+        SandboxPlan {
+            identity: None,
+            is_elevated: false,
+            native_code: true,
+            group: String::new(),
+            cores: None,
+            memory_mib: None,
+        }
+    }
 }
 
 /// An endpoint of one instance.
@@ -214,6 +248,8 @@ pub struct TaskPlan {
     pub task_type: TaskType,
     /// What to execute.
     pub command: Command,
+    /// Whether it runs with the fabric's rights: `executionContext="elevated"`.
+    pub is_elevated: bool,
 }
 
 /// `taskType` of a startup task.

@@ -21,7 +21,8 @@ mod planner;
 
 pub use deployment::{
     Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan, InstanceView,
-    LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, Slot, TaskPlan, TaskType,
+    LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, SandboxPlan, Slot, TaskPlan,
+    TaskType,
 };
 pub use error::PlanError;
-pub use planner::{Options, Package, plan};
+pub use planner::{IDENTITY_FIRST, Options, Package, identities, plan};

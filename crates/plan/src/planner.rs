@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use schema::{
-    CommandLine, INSTANCES_MAX, InternalPorts, PortSpecifier, RoleConfiguration, RoleDefinition,
-    Service,
+    CommandLine, ExecutionContext, INSTANCES_MAX, InternalPorts, PortSpecifier, RoleConfiguration,
+    RoleDefinition, Service, VmSize,
 };
 
 use crate::deployment::{
     Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan, InstanceView,
-    LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, Slot, TaskPlan, TaskType,
+    LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, SandboxPlan, Slot, TaskPlan,
+    TaskType,
 };
 use crate::environment::environment;
 use crate::error::PlanError;
@@ -22,6 +24,17 @@ const FAULT_DOMAINS: u32 = 2;
 /// The first of the ports that are given where the definition leaves the choice (`*`). Each instance has an
 /// address of its own, so the same ports serve all of them; below the usual ephemeral range, above well-known ones.
 const CHOSEN_PORT_FIRST: u16 = 20_000;
+
+/// The first of the users that limited programs run as where the fabric is root: 65,536 of them, one for each address
+/// of 127.17.0.0/16. They lie where systemd's table of user ids has none of its own and no other distributor's:
+/// above containers', below 2^31. Source: UIDS-GIDS of systemd.
+pub const IDENTITY_FIRST: u32 = 0x7061_0000;
+
+/// The identities of the instances in block `n`.
+pub fn identities(block: u8) -> RangeInclusive<u32> {
+    let first = IDENTITY_FIRST + (u32::from(block) << 8);
+    first..=first + u32::from(u8::MAX)
+}
 
 /// What a plan depends on besides the service.
 #[derive(Debug, Clone)]
@@ -48,6 +61,10 @@ pub struct Options {
     pub sockets_directory: PathBuf,
     /// The package, unpacked.
     pub package: Package,
+    /// Whether the fabric can give each instance a user of its own: it is root.
+    pub has_identities: bool,
+    /// The control group that holds those of the instances.
+    pub group: String,
 }
 
 /// The staged package that instances copy their approot from.
@@ -239,12 +256,27 @@ impl RolePlanner<'_> {
             entry_point: command(&self.role.entry_point.command_line),
             ready_on_process_start: self.role.entry_point.set_ready_on_process_start,
             topology: Vec::new(),
+            sandbox: self.sandbox(&id, address),
             id,
             paths,
         };
         instance.startup_tasks = self.startup_tasks(&instance);
         instance.entry_point.environment = environment(&instance, &self.role.environment);
         instance
+    }
+
+    fn sandbox(&self, id: &InstanceId, address: Ipv4Addr) -> SandboxPlan {
+        let [.., block, last] = address.octets();
+        let identity = identities(block).start() + u32::from(last);
+        let size = VmSize::named(&self.role.vmsize);
+        SandboxPlan {
+            identity: self.options.has_identities.then_some(identity),
+            is_elevated: self.role.execution_context == ExecutionContext::Elevated,
+            native_code: self.role.native_code_execution,
+            group: format!("{}/{id}", self.options.group),
+            cores: size.map(|size| size.cores),
+            memory_mib: size.map(|size| size.memory_mib),
+        }
     }
 
     fn paths(&self, id: &InstanceId) -> Paths {
@@ -338,7 +370,11 @@ impl RolePlanner<'_> {
                     schema::TaskType::Foreground => TaskType::Foreground,
                     schema::TaskType::Background => TaskType::Background,
                 };
-                TaskPlan { task_type, command }
+                TaskPlan {
+                    task_type,
+                    command,
+                    is_elevated: task.execution_context == ExecutionContext::Elevated,
+                }
             })
             .collect()
     }

@@ -36,7 +36,6 @@ const ONLY_CHECKED: &[&str] = &[
     "InternalEndpoint/@name",
     "InputEndpoint/@loadBalancerDistribution",
     "Setting/@name",
-    "WorkerRole/@enableNativeCodeExecution",
     "WorkerRole/@name",
     "ServiceDefinition/@schemaVersion",
     "ServiceDefinition/@name",
@@ -115,6 +114,8 @@ fn options() -> Options {
             digest: "0".repeat(64),
             root: PathBuf::from("/p"),
         },
+        has_identities: true,
+        group: "approot-1".into(),
     }
 }
 

@@ -60,6 +60,24 @@ pub fn marked(name: &str, value: &str) -> Vec<Pid> {
         .collect()
 }
 
+/// Whether it is this process or one below it; one that has ended may have been.
+pub fn may_be_below(original: Pid) -> bool {
+    let own = getpid();
+    let mut next = Some(original);
+    while let Some(pid) = next {
+        if pid == own {
+            return true;
+        }
+        match stat(pid) {
+            Some(stat) => next = Pid::from_raw(stat.parent),
+            None if next == Some(original) => return true,
+            // Its parent has ended in this moment, and it has another one now.
+            None => next = Some(original),
+        }
+    }
+    false
+}
+
 /// Whether `pid` is a process that has not ended; a zombie has.
 pub fn is_running(pid: Pid) -> bool {
     stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
@@ -112,6 +130,8 @@ mod tests {
             .unwrap();
         let pid = Pid::from_child(&child);
         assert!(is_running(pid) && children().contains(&pid));
+        assert!(may_be_below(pid) && may_be_below(getpid()));
+        assert!(!may_be_below(Pid::INIT));
         // The environment is the child's own once it has executed.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while marked("APPROOT_MARK", &value) != [pid] {

@@ -3,11 +3,10 @@
 //!
 //! This crate is the only place where `unsafe` may stand; each use has a SAFETY note. It does not decide what runs or when, and keeps no state: the keeper and the hosts do.
 //!
-//! Not here yet: own identities, capabilities, Landlock and cgroups of a `limited` role. Until they are,
-//! every role runs as the fabric's user, and the fabric says so.
-//!
 //! - [`fork`] starts one of approot's own processes from the single-threaded keeper.
-//! - [`spawn`] starts a startup task or a role program below a host.
+//! - [`spawn`] starts a startup task or a role program below a host, in a [`Confinement`] made of:
+//!   [`Cgroup`] limits and kills, [`View`] shows folders and hides others, [`Files`] says what may be read and written.
+//! - [`Machine`] says what of that this machine gives, [`identity`] which users and files there are.
 //! - [`Pidfd`] waits for a process to end.
 //! - [`descendants`] finds and kills what is left below this process, or what a dead host left behind.
 
@@ -16,11 +15,20 @@
     reason = "fork(2) and the child's side of spawn have no safe form; every use is explained"
 )]
 
+mod cgroup;
 pub mod descendants;
+mod files;
 mod fork;
+pub mod identity;
+mod machine;
 mod pidfd;
 mod spawn;
+mod view;
 
+pub use cgroup::{Cgroup, Hierarchies, Limits};
+pub use files::{Elsewhere, FileRules, Files, is_of_the_system};
 pub use fork::{close_descriptors_except, fork};
+pub use machine::Machine;
 pub use pidfd::Pidfd;
-pub use spawn::{Program, Spawned, spawn};
+pub use spawn::{Confinement, Program, STEPS, SpawnError, Spawned, spawn};
+pub use view::{View, ViewRules, first_closed};

@@ -59,7 +59,7 @@ impl Pidfd {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Program, spawn};
+    use crate::{Confinement, Program, spawn};
 
     use super::*;
 
@@ -71,7 +71,7 @@ mod tests {
             environment: vec![],
             directory: "/".into(),
         };
-        let spawned = spawn(&program).unwrap();
+        let spawned = spawn(&program, &Confinement::default()).unwrap();
         let other = Pidfd::open(spawned.pid).unwrap();
         let pidfd = Pidfd::new(spawned.pidfd).unwrap();
         pidfd.ended().await;

@@ -60,8 +60,6 @@ diagnostics::codes! {
     BLAST = "AR0132": "`topologyChangeDiscovery` is `Blast`, which approot does not do"; "delete the attribute; it has no effect yet".
     FIXED_PORTS = "AR0133": "an internal endpoint says its ports both in `port` and in elements"; "keep one of the two".
     STORE_TWICE = "AR0134": "two local stores of one role have the same name"; "rename one of them".
-    PARTIAL_TRUST = "AR0135": "`enableNativeCodeExecution` is `false`, which is not enforced: partial trust no longer exists";
-        "delete the attribute".
     STRAY_TEXT = "AR0136": "text stands in an element that takes none"; "delete it".
     MORE_FINDINGS = "AR0137": "there are more findings than are listed"; "mend the listed ones and check again".
     NOT_YET = "AR0138": "the file asks for something that approot does not do yet"; "do what the message advises until it does".
@@ -90,7 +88,7 @@ diagnostics::codes! {
     ACCESS_CONTROL_TWICE = "AR0154": "two access controls have the same name"; "rename or delete one".
     STORE_SIZE = "AR0155": "the local stores of a role are larger together than the disk of its `vmsize`";
         "make them smaller, or make sure that the machine has so much".
-    VMSIZE = "AR0156": "a `vmsize` is none that the platform had"; "check its spelling; approot limits no instance by it".
+    VMSIZE = "AR0156": "a `vmsize` is none that the platform had"; "check its spelling; approot limits no instance by a size that it does not know".
     INSTANCE_ADDRESS = "AR0157": "the network configuration speaks of a role that the definition has not";
         "correct its name or delete it".
     EXTENDED_SUPPORT = "AR0158": "Cloud Services (extended support) would refuse the service, which seems to be meant for it";

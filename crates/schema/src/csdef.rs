@@ -122,6 +122,7 @@ pub(crate) struct Role<'t> {
     pub(crate) entry_point: Option<EntryPoint<'t>>,
     pub(crate) startup_tasks: Vec<Task<'t>>,
     pub(crate) contents: Vec<Content<'t>>,
+    pub(crate) native_code_execution: Option<Spanned<bool>>,
     /// `Binding/@endpointName` of a web role's sites.
     pub(crate) bindings: Vec<Spanned<&'t str>>,
 }
@@ -390,6 +391,7 @@ fn role(node: Node<'_>, kind: RoleKind) -> Role<'_> {
             .map(entry_point),
         startup_tasks: node.grouped("Startup", "Task").map(task).collect(),
         contents: node.grouped("Contents", "Content").map(content).collect(),
+        native_code_execution: node.boolean("enableNativeCodeExecution"),
         bindings: Vec::new(),
     }
 }
@@ -428,6 +430,7 @@ fn virtual_machine_role(node: Node<'_>) -> Role<'_> {
         entry_point: None,
         startup_tasks: Vec::new(),
         contents: Vec::new(),
+        native_code_execution: None,
         bindings: Vec::new(),
     }
 }

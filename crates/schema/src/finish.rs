@@ -76,6 +76,7 @@ fn role(role: &Role<'_>) -> Option<RoleDefinition> {
             .map(startup_task)
             .collect::<Option<_>>()?,
         contents: role.contents.iter().map(content).collect::<Option<_>>()?,
+        native_code_execution: role.native_code_execution?.value,
     })
 }
 

@@ -47,3 +47,4 @@ pub use model::{
     RoleDefinition, RoleInstanceValue, Service, StartupTask, TaskType, Variable, VariableValue,
 };
 pub use places::{ContentPlaces, RolePlaces, role_places};
+pub use vm_sizes::VmSize;

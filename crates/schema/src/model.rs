@@ -36,7 +36,7 @@ pub struct Definition {
 pub struct RoleDefinition {
     /// `WorkerRole/@name`.
     pub name: String,
-    /// `WorkerRole/@vmsize`, an opaque word; `Small` when absent.
+    /// `WorkerRole/@vmsize`, a word that [`VmSize`](crate::VmSize) may know; `Small` when absent.
     pub vmsize: String,
     /// Names of `ConfigurationSettings/Setting`, in document order, without duplicates.
     pub settings: Vec<String>,
@@ -58,6 +58,8 @@ pub struct RoleDefinition {
     pub startup_tasks: Vec<StartupTask>,
     /// `Contents/Content`, in document order.
     pub contents: Vec<Content>,
+    /// `WorkerRole/@enableNativeCodeExecution`; true when absent.
+    pub native_code_execution: bool,
 }
 
 /// A local store: `<LocalStorage name="Cache" sizeInMB="100" cleanOnRoleRecycle="false" />`.

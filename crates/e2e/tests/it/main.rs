@@ -14,5 +14,6 @@ mod operators;
 mod packages;
 mod peers;
 mod rotation;
+mod sandbox;
 mod signatures;
 mod workflow;

@@ -44,7 +44,14 @@ impl Fixture {
             words: schema::CommandLine::parse(line).unwrap().words().to_vec(),
             environment: environment.iter().map(own).collect(),
         };
-        start(&command, &self.paths, &[], "", &self.log)
+        start(
+            &command,
+            &self.paths,
+            &[],
+            "",
+            &self.log,
+            &Confinement::default(),
+        )
     }
 
     /// Runs a command line to its end; returns how it ended, and what the log has once the lines of
@@ -158,10 +165,10 @@ async fn a_line_without_an_end_is_cut_into_lines() {
 #[test]
 fn only_executable_files_on_absolute_folders_are_found() {
     assert_eq!(
-        find_on_path("sh", Some("relative:/bin")),
+        find_on_path("sh", Some("relative:/bin"), None),
         Some("/bin/sh".into())
     );
-    assert_eq!(find_on_path("/bin/sh", None), Some("/bin/sh".into()));
-    assert_eq!(find_on_path("/etc/passwd", None), None);
-    assert_eq!(find_on_path("sh", None), None);
+    assert_eq!(find_on_path("/bin/sh", None, None), Some("/bin/sh".into()));
+    assert_eq!(find_on_path("/etc/passwd", None, None), None);
+    assert_eq!(find_on_path("sh", None, None), None);
 }

@@ -23,7 +23,7 @@ async fn with_server<F: Future<Output = ()>>(test: impl FnOnce(Fixture) -> F) {
     let run = async {
         let folder = tempfile::tempdir().unwrap();
         let (sender, news) = mpsc::channel(64);
-        let mut server = RuntimeServer::open(&folder.path().join("sockets"), sender).unwrap();
+        let mut server = RuntimeServer::open(&folder.path().join("sockets"), None, sender).unwrap();
         server.publish(&plan(folder.path())).unwrap();
         test(Fixture {
             folder,
@@ -66,6 +66,7 @@ fn plan(folder: &Path) -> InstancePlan {
         },
         ready_on_process_start: true,
         topology: vec![],
+        sandbox: plan::SandboxPlan::default(),
     }
 }
 

@@ -72,6 +72,7 @@ fn service() -> Service {
             environment: vec![],
         }],
         contents: vec![],
+        native_code_execution: true,
     };
     let definition = Definition {
         name: "Cloud".into(),
@@ -105,6 +106,8 @@ fn options() -> Options {
             digest: "abc".into(),
             root: "/state/package".into(),
         },
+        has_identities: true,
+        group: "approot-1".into(),
     }
 }
 

@@ -26,11 +26,9 @@ const NAMED: Fate = Fate::Honoured("as the name that everything else refers to i
 
 const CERTIFICATES_LATER: &str = "no certificate is placed";
 
-const PRIVILEGES_LATER: Fate = not_yet(
-    "programs and tasks run as the user who started approot",
-    "start approot as the user whose rights they may have",
-)
-.fate();
+const PRIVILEGES: Fate = Fate::Honoured(
+    "by the host, which confines what is limited and leaves what is elevated the fabric's rights",
+);
 
 pub(crate) static SERVICE_DEFINITION: ElementSpec = ElementSpec {
     attributes: &[
@@ -108,30 +106,17 @@ const ROLE_ATTRIBUTES: &[AttributeSpec] = &[
         "vmsize",
         Text,
         "Small",
-        not_yet(
-            "neither processor time nor memory of an instance is limited",
-            "limit approot as a whole",
-        )
-        .fate(),
+        Fate::Honoured("by the host, which limits the instance's memory and processor time"),
     ),
     with_default(
         "enableNativeCodeExecution",
         Boolean,
         "true",
-        Fate::ByValue(
-            "enableNativeCodeExecution",
-            &[("false", PARTIAL_TRUST), ("0", PARTIAL_TRUST)],
-            &Fate::Honoured("by running the role's program"),
+        Fate::Honoured(
+            "by the host, which lets the role's program execute no other file where it is false",
         ),
     ),
 ];
-
-const PARTIAL_TRUST: Fate = not_yet(
-    "partial trust is no more, and nothing keeps the program from running others",
-    "let the role be a program that runs no other",
-)
-.says(Severity::Warning, codes::PARTIAL_TRUST)
-.fate();
 
 static WORKER_ROLE: ElementSpec = ElementSpec {
     attributes: ROLE_ATTRIBUTES,
@@ -529,7 +514,7 @@ static RUNTIME: ElementSpec = ElementSpec {
         "executionContext",
         OneOf(&["limited", "elevated"]),
         "limited",
-        PRIVILEGES_LATER,
+        PRIVILEGES,
     )],
     children: &[at_most_one(&ENVIRONMENT), at_most_one(&ENTRY_POINT)],
     ..ElementSpec::new("Runtime", GROUP)
@@ -627,7 +612,7 @@ static TASK: ElementSpec = ElementSpec {
             "executionContext",
             OneOf(&["limited", "elevated"]),
             "limited",
-            PRIVILEGES_LATER,
+            PRIVILEGES,
         ),
         with_default(
             "taskType",

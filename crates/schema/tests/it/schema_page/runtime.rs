@@ -46,10 +46,10 @@ fn a_role_is_limited_by_default() {
 }
 
 #[test]
-fn the_context_of_a_role_has_no_effect_yet() {
+fn the_context_of_a_role_is_honoured() {
     for context in ["limited", "elevated"] {
         let text = in_context(&format!("executionContext=\"{context}\""));
-        is_not_yet(&text, "/Runtime[1]/@executionContext");
+        is_honoured(&text, "/Runtime[1]/@executionContext");
     }
 }
 

@@ -61,11 +61,11 @@ fn a_task_is_limited_by_default() {
 }
 
 #[test]
-fn the_context_of_a_task_has_no_effect_yet() {
+fn the_context_of_a_task_is_honoured() {
     for context in ["limited", "elevated"] {
         let body =
             format!("<Startup><Task commandLine=\"t\" executionContext=\"{context}\" /></Startup>");
-        is_not_yet(&service(&body), "/Task[1]/@executionContext");
+        is_honoured(&service(&body), "/Task[1]/@executionContext");
     }
 }
 

@@ -48,17 +48,20 @@ fn native_code_is_on_by_default() {
     let on = with("enableNativeCodeExecution=\"true\"");
     let (findings, definition) = read(&on);
     assert_eq!((findings, definition), read(&with("")));
-    assert!(!finds(&on, "AR0135"));
     is_honoured(&on, "/@enableNativeCodeExecution");
     assert!(finds(&with("enableNativeCodeExecution=\"yes\""), "AR0109"));
 }
 
 #[test]
-fn switching_native_code_off_is_not_yet_honoured_and_warned_of() {
-    let off = with("enableNativeCodeExecution=\"false\"");
-    passes(&off);
-    assert!(finds(&off, "AR0135"));
-    is_not_yet(&off, "/@enableNativeCodeExecution");
+fn switching_native_code_off_is_honoured() {
+    for value in ["false", "0"] {
+        let off = with(&format!("enableNativeCodeExecution=\"{value}\""));
+        is_honoured(&off, "/@enableNativeCodeExecution");
+        let (findings, definition) = read(&off);
+        assert_eq!(findings, []);
+        assert!(!definition.unwrap().roles[0].native_code_execution);
+    }
+    assert!(role_with("").native_code_execution);
 }
 
 #[test]
@@ -76,6 +79,6 @@ fn the_five_sizes_of_the_page_are_known() {
 }
 
 #[test]
-fn the_size_of_an_instance_is_not_yet_limited() {
-    is_not_yet(&with("vmsize=\"Large\""), "/@vmsize");
+fn the_size_of_an_instance_is_honoured() {
+    is_honoured(&with("vmsize=\"Large\""), "/@vmsize");
 }
