@@ -108,6 +108,7 @@ pub(crate) async fn start(
         package: Package {
             digest: staged.digest.to_string(),
             root: staged.root.clone(),
+            takes_sockets: BTreeSet::new(),
         },
     };
     let plan =

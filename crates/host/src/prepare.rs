@@ -164,6 +164,8 @@ mod tests {
             },
             ready_on_process_start: true,
             topology: vec![],
+            blast: false,
+            pass_sockets: false,
         }
     }
 

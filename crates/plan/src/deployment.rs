@@ -137,6 +137,13 @@ pub struct InstancePlan {
     pub ready_on_process_start: bool,
     /// The other instances that this one can discover.
     pub topology: Vec<RoleView>,
+    /// Changes of topology are told to all instances at once and not domain by domain.
+    #[serde(default)]
+    pub blast: bool,
+    /// The host opens the endpoints' sockets itself, keeps them for as long as it lives and passes them to each
+    /// program that it starts (`LISTEN_FDS`). Only for programs that take them: another could not bind its own.
+    #[serde(default)]
+    pub pass_sockets: bool,
 }
 
 /// An endpoint of one instance.

@@ -57,6 +57,8 @@ pub struct Package {
     pub digest: String,
     /// The folder that holds `roles/<Role>/approot`.
     pub root: PathBuf,
+    /// The roles whose programs take passed sockets, by their own word.
+    pub takes_sockets: BTreeSet<String>,
 }
 
 /// Decides the deployment.
@@ -239,6 +241,8 @@ impl RolePlanner<'_> {
             entry_point: command(&self.role.entry_point.command_line),
             ready_on_process_start: self.role.entry_point.set_ready_on_process_start,
             topology: Vec::new(),
+            blast: self.service.definition.blast,
+            pass_sockets: self.options.package.takes_sockets.contains(&self.role.name),
             id,
             paths,
         };

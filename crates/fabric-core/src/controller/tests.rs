@@ -46,6 +46,8 @@ fn plan(n_instances: u32) -> DeploymentPlan {
             },
             ready_on_process_start: true,
             topology: vec![],
+            blast: false,
+            pass_sockets: false,
         }
     };
     DeploymentPlan {

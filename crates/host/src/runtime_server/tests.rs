@@ -66,6 +66,8 @@ fn plan(folder: &Path) -> InstancePlan {
         },
         ready_on_process_start: true,
         topology: vec![],
+        blast: false,
+        pass_sockets: false,
     }
 }
 

@@ -77,6 +77,7 @@ fn service() -> Service {
         name: "Cloud".into(),
         upgrade_domain_count: 2,
         roles: vec![role],
+        blast: false,
     };
     let configuration = RoleConfiguration {
         name: "Echo".into(),
@@ -104,6 +105,7 @@ fn options() -> Options {
         package: Package {
             digest: "abc".into(),
             root: "/state/package".into(),
+            takes_sockets: BTreeSet::new(),
         },
     }
 }
