@@ -16,6 +16,7 @@ use crate::logs::{self, Log};
 use crate::prepare::prepare;
 use crate::programs::{self, Running};
 use crate::runtime_server::{News, RuntimeServer};
+use crate::sockets::Sockets;
 
 /// How soon the end of what was killed is looked for; each look doubles the pause, up to the longest. What was killed
 /// is gone in a moment, unless the kernel holds it or it is another user's, and then looking soon does not help.
@@ -38,6 +39,7 @@ pub(crate) struct Driver {
     running: Rc<RefCell<BTreeSet<i32>>>,
     events: mpsc::Sender<News>,
     reports: watch::Sender<Option<Report>>,
+    sockets: Sockets,
 }
 
 impl Driver {
@@ -59,6 +61,7 @@ impl Driver {
             running: Rc::default(),
             events,
             reports,
+            sockets: Sockets::default(),
         })
     }
 
@@ -124,7 +127,7 @@ impl Driver {
     fn start_task(&mut self, index: usize) {
         let task = &self.plan.startup_tasks[index].command;
         let source = format!("task {}", task.command_line);
-        match programs::start(task, &self.plan.paths, &[], &source, &self.log) {
+        match programs::start(task, &self.plan.paths, &[], &[], &source, &self.log) {
             Ok(running) => self.watch(running, move |exit| Event::TaskEnded { index, exit }),
             Err(error) => self.tell(Event::TaskNotStarted {
                 index,
@@ -134,12 +137,20 @@ impl Driver {
     }
 
     fn start_program(&mut self) {
+        let sockets = match self.sockets.open(&self.plan) {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                let reason = chain(&error);
+                return self.tell(Event::ProgramNotStarted { reason });
+            }
+        };
         let notify = self.server.notify_path();
         let extra = [("NOTIFY_SOCKET", notify.as_path())];
         match programs::start(
             &self.plan.entry_point,
             &self.plan.paths,
             &extra,
+            &sockets,
             "",
             &self.log,
         ) {

@@ -12,10 +12,10 @@ use std::{
 };
 
 use listenfd::ListenFd;
+use runtime_protocol::TAKES_PASSED_SOCKETS;
 
-/// By this a host finds, in the file of a program, that it takes passed sockets: opening them for one that binds
-/// its own would have that fail. The host has a copy of it; the two may only change together.
-static ACCEPTS_PASSED_SOCKETS: [u8; 48] = *b"approot: this program accepts passed sockets, v1";
+/// A static, so that the program's file holds it in one piece.
+static MARK: [u8; TAKES_PASSED_SOCKETS.len()] = TAKES_PASSED_SOCKETS;
 
 /// One passed socket.
 enum Passed {
@@ -51,7 +51,7 @@ pub(crate) fn udp(name: &str, address: SocketAddr) -> Option<UdpSocket> {
 
 fn take() -> BTreeMap<String, Passed> {
     // Keeps the mark in the file, whole, whatever compiler and linker think of its use.
-    black_box(&ACCEPTS_PASSED_SOCKETS);
+    black_box(&MARK);
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut sockets = ListenFd::from_env();
     let passed = (0..sockets.len()).zip(names.split(':'));

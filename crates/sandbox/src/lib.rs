@@ -18,6 +18,7 @@
 
 pub mod descendants;
 mod fork;
+mod passing;
 mod pidfd;
 mod spawn;
 

@@ -7,7 +7,8 @@
 //!    the *thread* that spawned ends, so spawn from one that lasts as long as the host; a change of uid
 //!    would clear it, so it has to come after one;
 //! 3. a check that the parent still lives: it may have died before step 2, and then nothing would fire;
-//! 4. the file mode mask of a service, whatever the person who started approot had.
+//! 4. the file mode mask of a service, whatever the person who started approot had;
+//! 5. the sockets that are passed to it, see `passing`.
 //!
 //! Source: prctl(2) PR_SET_PDEATHSIG, setsid(2).
 
@@ -17,12 +18,15 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 
 use rustix::fs::Mode;
 use rustix::process::{
     Pid, PidfdFlags, Signal, getpid, getppid, pidfd_open, set_parent_process_death_signal, setsid,
     umask,
 };
+
+use crate::passing::{self, Passing};
 
 /// What to execute.
 #[derive(Debug, Clone)]
@@ -35,6 +39,8 @@ pub struct Program {
     pub environment: Vec<(OsString, OsString)>,
     /// The working directory.
     pub directory: PathBuf,
+    /// Sockets that are passed to it, each with its name (`LISTEN_FDS`).
+    pub sockets: Vec<(String, Arc<OwnedFd>)>,
 }
 
 /// A running program. Dropping it neither kills nor reaps.
@@ -56,6 +62,7 @@ pub struct Spawned {
 /// What fork, the steps above or execve say; the program has not run then.
 pub fn spawn(program: &Program) -> io::Result<Spawned> {
     let parent = getpid();
+    let (passing, mut execution) = passing::prepare(program)?.unzip();
     let mut command = Command::new(&program.executable);
     command
         .args(&program.arguments)
@@ -70,7 +77,7 @@ pub fn spawn(program: &Program) -> io::Result<Spawned> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // SAFETY: between fork and exec the closure makes four system calls and allocates nothing; `parent` is copied in.
+    // SAFETY: between fork and exec the closure makes system calls and allocates nothing; `parent` is copied in.
     unsafe {
         command.pre_exec(move || {
             setsid()?;
@@ -79,10 +86,14 @@ pub fn spawn(program: &Program) -> io::Result<Spawned> {
                 return Err(io::Error::from(io::ErrorKind::BrokenPipe));
             }
             umask(Mode::WGRP | Mode::WOTH);
-            Ok(())
+            // The last step, as it executes: what would follow here does not.
+            execution
+                .as_mut()
+                .map_or(Ok(()), |execution| Err(execution.execute()))
         });
     }
     let mut child = command.spawn()?;
+    passing.map(Passing::finish);
     let pid = Pid::from_child(&child);
     let pidfd = match pidfd_open(pid, PidfdFlags::NONBLOCK) {
         Ok(pidfd) => pidfd,
@@ -123,6 +134,7 @@ mod tests {
             arguments: vec!["-c".into(), script.into()],
             environment: vec![("GREETING".into(), "hello".into())],
             directory: "/".into(),
+            sockets: vec![],
         }
     }
 

@@ -15,4 +15,5 @@ mod packages;
 mod peers;
 mod rotation;
 mod signatures;
+mod sockets;
 mod workflow;

@@ -44,7 +44,7 @@ impl Fixture {
             words: schema::CommandLine::parse(line).unwrap().words().to_vec(),
             environment: environment.iter().map(own).collect(),
         };
-        start(&command, &self.paths, &[], "", &self.log)
+        start(&command, &self.paths, &[], &[], "", &self.log)
     }
 
     /// Runs a command line to its end; returns how it ended, and what the log has once the lines of
