@@ -1,6 +1,6 @@
 //! From what an operator asked for to a committed plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -110,6 +110,7 @@ pub(crate) async fn start(
         package: Package {
             digest: staged.digest.to_string(),
             root: staged.root.clone(),
+            takes_sockets: takes_sockets(&settings.service, &staged),
         },
         has_identities: geteuid().is_root(),
         group: control_group(settings),
@@ -197,6 +198,22 @@ fn check_programs(service: &Service, staged: &Staged) -> Result<(), FabricError>
         }
     }
     Ok(())
+}
+
+/// The roles whose programs take passed sockets. One that cannot be looked at binds its own, or fails later and says why.
+fn takes_sockets(service: &Service, staged: &Staged) -> BTreeSet<String> {
+    let takes_sockets = |role: &&schema::RoleDefinition| {
+        let approot = staged.approot(&role.name);
+        match find(&role.entry_point.command_line.words()[0], &approot) {
+            Some(Program::InApproot(file)) => {
+                host::takes_sockets(&approot.join(file)).unwrap_or(false)
+            }
+            // A program of the machine is not on the SDK, and may be large.
+            _ => false,
+        }
+    };
+    let roles = service.definition.roles.iter().filter(takes_sockets);
+    roles.map(|role| role.name.clone()).collect()
 }
 
 fn no_program(role: &str, what: &'static str, command_line: &str, word: &str) -> FabricError {

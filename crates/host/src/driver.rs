@@ -18,6 +18,7 @@ use crate::logs::{self, Log};
 use crate::prepare::prepare;
 use crate::programs::{self, Running};
 use crate::runtime_server::{News, RuntimeServer};
+use crate::sockets::Sockets;
 
 /// How soon the end of what was killed is looked for; each look doubles the pause, up to the longest. What was killed
 /// is gone in a moment, unless the kernel holds it or it is another user's, and then looking soon does not help.
@@ -41,6 +42,7 @@ pub(crate) struct Driver {
     running: Rc<RefCell<BTreeSet<i32>>>,
     events: mpsc::Sender<News>,
     reports: watch::Sender<Option<Report>>,
+    sockets: Sockets,
 }
 
 impl Driver {
@@ -69,6 +71,7 @@ impl Driver {
             running: Rc::default(),
             events,
             reports,
+            sockets: Sockets::default(),
         })
     }
 
@@ -146,6 +149,7 @@ impl Driver {
             command,
             &self.plan.paths,
             &[],
+            &[],
             &source,
             &self.log,
             &confinement,
@@ -159,6 +163,13 @@ impl Driver {
     }
 
     fn start_program(&mut self) {
+        let sockets = match self.sockets.open(&self.plan) {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                let reason = chain(&error);
+                return self.tell(Event::ProgramNotStarted { reason });
+            }
+        };
         let notify = self.server.notify_path();
         let extra = [("NOTIFY_SOCKET", notify.as_path())];
         let alone = match self.alone(&extra) {
@@ -172,6 +183,7 @@ impl Driver {
             &self.plan.entry_point,
             &self.plan.paths,
             &extra,
+            &sockets,
             "",
             &self.log,
             &confinement,

@@ -24,7 +24,9 @@ mod programs;
 pub mod protocol;
 mod run;
 mod runtime_server;
+mod sockets;
 
 pub use error::HostError;
 pub use programs::resolve;
 pub use run::run;
+pub use sockets::takes_sockets;

@@ -204,6 +204,8 @@ mod tests {
             ready_on_process_start: true,
             topology: vec![],
             sandbox: plan::SandboxPlan::default(),
+            blast: false,
+            pass_sockets: false,
         }
     }
 

@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use host_core::Exit;
 use plan::command_line::{self, Program};
@@ -102,16 +103,18 @@ impl Running {
     }
 }
 
-/// Starts `command` in the approot, with its output going to `log` under `source`.
+/// Starts `command` in the approot, with `sockets` passed to it and its output going to `log` under `source`.
 pub(crate) fn start(
     command: &Command,
     paths: &Paths,
     extra: &[(&str, &Path)],
+    sockets: &[(String, Arc<OwnedFd>)],
     source: &str,
     log: &Log,
     confinement: &Confinement<'_>,
 ) -> Result<Running, StartError> {
-    let program = locate(command, paths, extra, confinement.identity)?;
+    let mut program = locate(command, paths, extra, confinement.identity)?;
+    program.sockets = sockets.to_vec();
     let refused = |source| StartError::Refused {
         executable: program.executable.clone(),
         source,
@@ -174,6 +177,7 @@ pub(crate) fn locate(
             .map(|(name, value)| (name.into(), value.into()))
             .collect(),
         directory: paths.approot.clone(),
+        sockets: Vec::new(),
     })
 }
 

@@ -466,6 +466,7 @@ fn role_environment(plan: &InstancePlan) -> RoleEnvironment {
     RoleEnvironment {
         deployment_id: plan.deployment_id.clone(),
         emulated: plan.emulated,
+        blast: plan.blast,
         current: CurrentInstance {
             role: plan.role.clone(),
             instance: Instance {

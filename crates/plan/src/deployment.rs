@@ -139,6 +139,13 @@ pub struct InstancePlan {
     pub topology: Vec<RoleView>,
     /// What the instance's programs may do and use.
     pub sandbox: SandboxPlan,
+    /// Changes of topology are told to all instances at once and not domain by domain.
+    #[serde(default)]
+    pub blast: bool,
+    /// The host opens the endpoints' sockets itself, keeps them for as long as it lives and passes them to each
+    /// program that it starts (`LISTEN_FDS`). Only for programs that take them: another could not bind its own.
+    #[serde(default)]
+    pub pass_sockets: bool,
 }
 
 /// What the programs of one instance may do and use.

@@ -74,6 +74,8 @@ pub struct Package {
     pub digest: String,
     /// The folder that holds `roles/<Role>/approot`.
     pub root: PathBuf,
+    /// The roles whose programs take passed sockets, by their own word.
+    pub takes_sockets: BTreeSet<String>,
 }
 
 /// Decides the deployment.
@@ -257,6 +259,8 @@ impl RolePlanner<'_> {
             ready_on_process_start: self.role.entry_point.set_ready_on_process_start,
             topology: Vec::new(),
             sandbox: self.sandbox(&id, address),
+            blast: self.service.definition.blast,
+            pass_sockets: self.options.package.takes_sockets.contains(&self.role.name),
             id,
             paths,
         };

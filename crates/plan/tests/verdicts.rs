@@ -113,6 +113,7 @@ fn options() -> Options {
         package: Package {
             digest: "0".repeat(64),
             root: PathBuf::from("/p"),
+            takes_sockets: BTreeSet::new(),
         },
         has_identities: true,
         group: "approot-1".into(),

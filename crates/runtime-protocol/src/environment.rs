@@ -3,7 +3,7 @@
 //! This is also the document that a `RoleInstanceValue`'s XPath addresses, so its shape is fixed.
 //! It holds values as they are; which instance may see which other is decided by whoever fills it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use xml_tree::Element;
 
@@ -19,6 +19,9 @@ pub struct RoleEnvironment {
     pub deployment_id: String,
     /// Whether the deployment runs on a developer's machine.
     pub emulated: bool,
+    /// Whether changes of topology come to all instances at once (`topologyChangeDiscovery="Blast"`) and not
+    /// domain by domain. An addition of approot's to the document: without it there is no attribute.
+    pub blast: bool,
     /// The instance that reads the document.
     pub current: CurrentInstance,
     /// The roles whose internal endpoints this instance may reach. Its own instance may be absent
@@ -96,6 +99,28 @@ pub struct Endpoint {
     pub protocol: String,
 }
 
+impl Role {
+    /// The instance of this id.
+    pub fn instance(&self, id: &str) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.id == id)
+    }
+}
+
+impl Instance {
+    /// The endpoint of this name.
+    pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
+        let mut endpoints = self.endpoints.iter();
+        endpoints.find(|endpoint| endpoint.name == name)
+    }
+}
+
+impl Endpoint {
+    /// Where the instance listens.
+    pub fn socket_address(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+}
+
 impl RoleEnvironment {
     /// All roles, with the current instance in its own, as a role's program wants to see them.
     pub fn all_roles(&self) -> Vec<Role> {
@@ -127,10 +152,11 @@ impl RoleEnvironment {
         let mut writer = Writer::new();
         writer.open(ROOT, &[]);
         let emulated = if self.emulated { "true" } else { "false" };
-        writer.empty(
-            "Deployment",
-            &[("id", &self.deployment_id), ("emulated", emulated)],
-        );
+        let mut deployment = vec![("id", &*self.deployment_id), ("emulated", emulated)];
+        if self.blast {
+            deployment.push(("topologyChangeDiscovery", BLAST));
+        }
+        writer.empty("Deployment", &deployment);
         render_current(&mut writer, &self.current);
         writer.open("Roles", &[]);
         for role in &self.roles {
@@ -159,6 +185,9 @@ impl RoleEnvironment {
             Ok(Self {
                 deployment_id: attribute(deployment, "@id")?.to_owned(),
                 emulated: attribute_as(deployment, "@emulated")?,
+                blast: deployment
+                    .attribute("topologyChangeDiscovery")
+                    .is_some_and(|value| value == BLAST),
                 current: parse_current(document::child(root, "CurrentInstance")?)?,
                 roles: document::items(root, "Roles", "Role")
                     .map(parse_role)
@@ -299,6 +328,9 @@ fn parse_endpoint(element: Element<'_>) -> Result<Endpoint, DocumentError> {
 pub const MAX_ENVIRONMENT_BYTES: usize = 16 * 1024 * 1024;
 
 const ROOT: &str = "RoleEnvironment";
+
+/// The value of `topologyChangeDiscovery` that is not the default.
+const BLAST: &str = "Blast";
 
 #[cfg(test)]
 pub(crate) mod tests;

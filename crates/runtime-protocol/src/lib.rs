@@ -36,5 +36,9 @@ pub use frame::{FrameDecoder, FrameError, frame};
 pub use goal_state::{ExpectedState, GoalState, MAX_GOAL_STATE_BYTES};
 pub use moment::{Deadline, Expiration};
 
+/// By this a host finds, in the file of a program, that it takes the sockets that it is passed (`LISTEN_FDS`):
+/// opening them for a program that binds its own would have that fail. The SDK puts it into each role's program.
+pub const TAKES_PASSED_SOCKETS: [u8; 46] = *b"approot: this program takes passed sockets, v1";
+
 /// The protocol version that every published client library asks for in [`Discovery`].
 pub const VERSION: &str = "2011-03-08";

@@ -3,7 +3,7 @@
 //! The names, defaults and order of calls are those of the platform's base class. The methods hold no
 //! state of the SDK's; everything they may ask stands in the [`RoleEnvironment`] they are given.
 
-use std::{error::Error, future::Future};
+use std::{error::Error, future::Future, time::Duration};
 
 use runtime_protocol::Change;
 
@@ -20,6 +20,39 @@ pub enum Response {
     /// Recycle the instance instead. This never vetoes the change: the instance comes back with it.
     Cancel,
 }
+
+/// One look at how a role is; the platform's `StatusCheck` event.
+#[derive(Debug)]
+pub struct StatusCheck {
+    is_ready: bool,
+    is_busy: bool,
+}
+
+impl StatusCheck {
+    pub(crate) fn new(is_ready: bool) -> Self {
+        Self {
+            is_ready,
+            is_busy: false,
+        }
+    }
+
+    /// What the host was told last: `true` for Ready, `false` for Busy.
+    pub fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    /// Takes the instance out of rotation until the next check, and no longer: that one has to say it again.
+    pub fn set_busy(&mut self) {
+        self.is_busy = true;
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+}
+
+/// How often a role is asked how it is, as on the platform.
+pub const STATUS_CHECK_INTERVAL: Duration = Duration::from_secs(15);
 
 /// The entry point of a role. Every method has the default of the platform's base class.
 ///
@@ -67,6 +100,9 @@ pub trait RoleEntryPoint: Send + Sync + 'static {
 
     /// Called before `changes` are applied; the old values are still in `environment`.
     ///
+    /// Settings, by name, and topology, by role. With `topologyChangeDiscovery="Blast"` topology goes to
+    /// [`RoleEntryPoint::simultaneous_changing`] instead.
+    ///
     /// It must not block: until it returns the SDK hears nothing from the host. Not called again for
     /// the same change.
     fn changing(&self, changes: &[Change], environment: &RoleEnvironment) -> Response {
@@ -77,5 +113,28 @@ pub trait RoleEntryPoint: Send + Sync + 'static {
     /// Called after `changes` were applied; the new values are in `environment`. It must not block.
     fn changed(&self, changes: &[Change], environment: &RoleEnvironment) {
         let _ = (changes, environment);
+    }
+
+    /// Called before changes of topology that reach all instances at once; the old ones are still in
+    /// `environment`. It cannot refuse. Only with `topologyChangeDiscovery="Blast"`. It must not block.
+    fn simultaneous_changing(&self, changes: &[Change], environment: &RoleEnvironment) {
+        let _ = (changes, environment);
+    }
+
+    /// Called after changes of topology that reached all instances at once; the new ones are in
+    /// `environment`. It must not block.
+    fn simultaneous_changed(&self, changes: &[Change], environment: &RoleEnvironment) {
+        let _ = (changes, environment);
+    }
+
+    /// Asked every [`RoleEntryPoint::status_check_interval`] while `run` is at work below a fabric: a role that
+    /// wants no traffic calls [`StatusCheck::set_busy`], each time anew. It must not block.
+    fn status_check(&self, check: &mut StatusCheck, environment: &RoleEnvironment) {
+        let _ = (check, environment);
+    }
+
+    /// How often [`RoleEntryPoint::status_check`] is called. Asked once, before `run`; it must not be zero.
+    fn status_check_interval(&self) -> Duration {
+        STATUS_CHECK_INTERVAL
     }
 }

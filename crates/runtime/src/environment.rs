@@ -3,22 +3,18 @@
 //! A handle: clones share one state, and each question is answered from the newest environment that
 //! the role has accepted. It starts nothing and follows nothing; `life` swaps what is behind it.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use runtime_protocol::{
     Endpoint, Expiration, Instance, LocalResource, Role, RoleEnvironment as Document,
 };
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    sync::watch,
-};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use crate::{
-    error::{HostError, ListenError},
+    error::HostError,
     lease::Holder,
+    settings::{self, SettingsError},
 };
 
 /// The role's view of its deployment. Cheap to clone.
@@ -106,6 +102,42 @@ impl RoleEnvironment {
             .map(|document| document.current.instance.clone())
     }
 
+    /// All settings of the role as a value of the role's own type, which is read with serde.
+    ///
+    /// A field is a setting of the same name; `#[serde(rename_all = "PascalCase")]` suits the usual names. Texts become
+    /// numbers, `bool` (`true`, `false`, `1`, `0`), `char` and enums without data; an empty text becomes `None` in an
+    /// `Option`. A setting that no field wants is passed over.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// #[derive(serde::Deserialize)]
+    /// #[serde(rename_all = "PascalCase")]
+    /// struct Settings {
+    ///     greeting: String,
+    ///     #[serde(default)]
+    ///     max_connections: Option<u32>,
+    /// }
+    ///
+    /// let environment = runtime::RoleEnvironment::unavailable();
+    /// match environment.settings::<Settings>() {
+    ///     Ok(settings) => println!("{}, {:?}", settings.greeting, settings.max_connections),
+    ///     Err(runtime::SettingsError::Unavailable) => println!("a plain program has no settings"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When a setting is missing or does not fit its field, with its name and without its value, which may be a
+    /// secret; and when no fabric runs this program.
+    pub fn settings<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
+        let document = self.document().ok_or(SettingsError::Unavailable)?;
+        let settings = document.current.settings.iter();
+        settings::read(settings.map(|setting| (&*setting.name, &*setting.value)))
+    }
+
     /// The value of a configuration setting, which may be empty.
     pub fn setting(&self, name: &str) -> Option<String> {
         let document = self.document()?;
@@ -135,56 +167,14 @@ impl RoleEnvironment {
             .unwrap_or_default()
     }
 
+    /// One of [`RoleEnvironment::roles`].
+    pub fn role(&self, name: &str) -> Option<Role> {
+        self.roles().into_iter().find(|role| role.name == name)
+    }
+
     /// An endpoint of this instance. Its address and port are the instance's own, not the public ones.
     pub fn endpoint(&self, name: &str) -> Option<Endpoint> {
-        let document = self.document()?;
-        let endpoints = &document.current.instance.endpoints;
-        endpoints
-            .iter()
-            .find(|endpoint| endpoint.name == name)
-            .cloned()
-    }
-
-    /// Listens on an endpoint of this instance, as [`RoleEnvironment::listen_at`] does.
-    ///
-    /// # Errors
-    ///
-    /// When the instance has no such endpoint, or it is none for TCP, or its address cannot be had.
-    pub fn listen(&self, name: &str) -> Result<TcpListener, ListenError> {
-        let unknown = || ListenError::UnknownEndpoint {
-            name: name.to_owned(),
-        };
-        let endpoint = self.endpoint(name).ok_or_else(unknown)?;
-        if !TCP_PROTOCOLS.contains(&&*endpoint.protocol) {
-            let protocol = endpoint.protocol;
-            return Err(ListenError::NotTcp {
-                name: name.to_owned(),
-                protocol,
-            });
-        }
-        Self::listen_at(SocketAddr::new(endpoint.address, endpoint.port))
-    }
-
-    /// Listens on an address that this instance has by other means, such as outside any fabric.
-    ///
-    /// With `SO_REUSEADDR`, so that a restarted role can listen at once while connections of the one
-    /// before still linger. Call it within a tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// When the address cannot be listened on, for instance because another program does.
-    pub fn listen_at(address: SocketAddr) -> Result<TcpListener, ListenError> {
-        let listen = || {
-            let socket = if address.is_ipv4() {
-                TcpSocket::new_v4()
-            } else {
-                TcpSocket::new_v6()
-            }?;
-            socket.set_reuseaddr(true)?;
-            socket.bind(address)?;
-            socket.listen(BACKLOG)
-        };
-        listen().map_err(|source| ListenError::Listen { address, source })
+        self.document()?.current.instance.endpoint(name).cloned()
     }
 
     /// Takes this instance out of rotation until `until`, or until [`RoleEnvironment::clear_busy`]; it
@@ -245,12 +235,6 @@ impl RoleEnvironment {
     }
 }
 
-/// The protocols whose connections are TCP: the load balancer forwards http and https as they are.
-const TCP_PROTOCOLS: [&str; 4] = ["tcp", "http", "https", "any"];
-/// Connections that wait to be accepted; beyond it the kernel makes clients try again. The usual
-/// maximum of a kernel is 4096, and a role that lags by this many has other troubles.
-const BACKLOG: u32 = 1024;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,11 +248,11 @@ mod tests {
         assert_eq!(environment.setting("Greeting"), None);
         assert_eq!(environment.local_resource("Scratch"), None);
         assert_eq!(environment.roles(), []);
-        let error = environment.listen("EchoEndpoint").expect_err("no endpoint");
-        assert_eq!(
-            error.to_string(),
-            "this instance has no endpoint of this name: `EchoEndpoint`"
-        );
+        assert_eq!(environment.role("Worker"), None);
+        assert!(matches!(
+            environment.settings::<std::collections::BTreeMap<String, String>>(),
+            Err(SettingsError::Unavailable)
+        ));
         for refused in [
             environment.request_recycle().await,
             environment.set_busy(Expiration::Never).await,
@@ -276,14 +260,6 @@ mod tests {
         ] {
             assert!(matches!(refused, Err(HostError::Unavailable)));
         }
-    }
-
-    #[tokio::test]
-    async fn an_address_in_use_is_named() {
-        let first = RoleEnvironment::listen_at("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = first.local_addr().unwrap();
-        let error = RoleEnvironment::listen_at(address).expect_err("in use");
-        assert_eq!(error.to_string(), format!("cannot listen: {address}"));
     }
 
     #[tokio::test]

@@ -176,6 +176,13 @@ pub enum ListenError {
         /// Its protocol.
         protocol: String,
     },
+    /// The endpoint is not one for UDP.
+    NotUdp {
+        /// The endpoint's name.
+        name: String,
+        /// Its protocol.
+        protocol: String,
+    },
     /// The address could not be listened on.
     Listen {
         /// The address.
@@ -200,6 +207,9 @@ impl fmt::Display for ListenError {
                     "endpoint `{name}` takes no tcp connections: `{protocol}`"
                 )
             }
+            Self::NotUdp { name, protocol } => {
+                write!(formatter, "endpoint `{name}` is none for udp: `{protocol}`")
+            }
             Self::Listen { address, .. } => write!(formatter, "cannot listen: {address}"),
         }
     }
@@ -209,7 +219,7 @@ impl Error for ListenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Listen { source, .. } => Some(source),
-            Self::UnknownEndpoint { .. } | Self::NotTcp { .. } => None,
+            Self::UnknownEndpoint { .. } | Self::NotTcp { .. } | Self::NotUdp { .. } => None,
         }
     }
 }

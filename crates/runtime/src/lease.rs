@@ -37,6 +37,8 @@ pub(crate) struct Claim {
     pub(crate) phase: Phase,
     /// Set while the role wants no traffic.
     pub(crate) busy_until: Option<Expiration>,
+    /// Set from a status check that said Busy to the next check.
+    pub(crate) checked_busy: bool,
     /// Set once the role has asked for a recycle, or has cancelled a change; never cleared.
     pub(crate) recycle: bool,
 }
@@ -50,6 +52,8 @@ impl Claim {
             _ if self.recycle => (LeaseStatus::Recycle, "Recycle requested", Expiration::Never),
             Phase::Stopping => (LeaseStatus::Busy, "Stopping", Expiration::Never),
             Phase::Starting => (LeaseStatus::Busy, "Starting", Expiration::Never),
+            // Until the next check, which replaces it: a role that hangs before that stays out of rotation.
+            Phase::Running if self.checked_busy => (LeaseStatus::Busy, "Busy", Expiration::Never),
             Phase::Running => match self.busy_until {
                 Some(until) => (LeaseStatus::Busy, "Busy", until),
                 None => (LeaseStatus::Started, "Started", Expiration::Never),
@@ -116,6 +120,12 @@ impl Holder {
         Ok(())
     }
 
+    /// What the host has been told last: whether the instance takes traffic.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let state = self.state.lock().await;
+        matches!(&state.1, Some(Lease::Acquire { status, .. }) if *status == LeaseStatus::Started)
+    }
+
     /// Waits until a Busy that the role took has lapsed. Cancel safe.
     pub(crate) async fn busy_lapsed(&self) {
         let mut busy_until = self.busy_until.subscribe();
@@ -155,6 +165,7 @@ mod tests {
             endpoint: PathBuf::new(),
             phase,
             busy_until,
+            checked_busy: false,
             recycle,
         };
         let Lease::Acquire {
@@ -235,6 +246,7 @@ mod tests {
             endpoint: PathBuf::new(),
             phase: Phase::Running,
             busy_until: Some(Expiration::At(end)),
+            checked_busy: false,
             recycle: false,
         };
         claim.lapse(end - Duration::from_nanos(1));

@@ -10,7 +10,8 @@
 //! A stop is ordered by a goal state that expects `Stopped`, or by SIGTERM or SIGINT. After `run` has
 //! returned by itself `Stopped` is not written unless the host has asked for it meanwhile: it answers
 //! an order, and the end of the process tells the host enough. While `run` is at work, a goal state of
-//! a newer incarnation is compared, put to the role, and taken or answered with a recycle.
+//! a newer incarnation is compared, put to the role, and taken or answered with a recycle; and at a steady
+//! pace the role is asked how it is.
 //!
 //! The role's futures run as tasks of their own, so that one that blocks its thread keeps neither
 //! goal states nor signals from being heard. It limits no method's time; the host does.
@@ -23,19 +24,21 @@ use std::{
     time::SystemTime,
 };
 
-use runtime_protocol::{ExpectedState, GoalState, changes};
+use runtime_protocol::{Change, ExpectedState, GoalState, changes};
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 use uuid::Uuid;
 
 use crate::{
-    entry_point::{BoxError, Response, RoleEntryPoint},
+    entry_point::{BoxError, Response, RoleEntryPoint, StatusCheck},
     environment::{Fabric, RoleEnvironment},
     error::{HostError, LifeError, report},
     host::{self, GoalStates},
     lease::{Claim, Holder, Phase},
+    passed,
     signals::Signals,
 };
 
@@ -52,6 +55,8 @@ pub enum Ending {
 ///
 /// The exit status is 0 for every [`Ending`] and 1 for every [`LifeError`], which is written to stderr.
 pub fn start<R: RoleEntryPoint>(role: R) -> ExitCode {
+    // While there is one thread: taking them changes the environment.
+    passed::adopt();
     let tokio = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -118,6 +123,7 @@ async fn connect(
         endpoint: PathBuf::from(&first.current_state_endpoint),
         phase: Phase::Starting,
         busy_until: None,
+        checked_busy: false,
         recycle: false,
     };
     let holder = Holder::new(Uuid::new_v4().to_string(), claim);
@@ -248,6 +254,9 @@ impl Life {
             let (role, environment) = (Arc::clone(role), self.environment.clone());
             async move { role.run(&environment).await }
         });
+        let pace = role.status_check_interval();
+        let mut checks = interval_at(Instant::now() + pace, pace);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 Some(ended) = work.join_next() => {
@@ -259,6 +268,7 @@ impl Life {
                     ExpectedState::Stopped => return Ok(RunEnd::Ordered),
                     ExpectedState::Started => self.adopt(&**role, goal).await,
                 },
+                _ = checks.tick() => self.check_status(&**role).await,
                 () = busy_lapsed(&self.environment) => {
                     report_failure(self.claim(|claim| claim.lapse(SystemTime::now())).await);
                 }
@@ -282,7 +292,10 @@ impl Life {
             Err(error) => return report(&error),
         };
         self.goals.answered = goal.incarnation;
-        let changes = changes(&fabric.document(), &document);
+        let (at_once, changes) = split(changes(&fabric.document(), &document), document.blast);
+        if !at_once.is_empty() {
+            role.simultaneous_changing(&at_once, environment);
+        }
         let accepted =
             changes.is_empty() || role.changing(&changes, environment) == Response::Accept;
         let told = fabric.holder.update(|claim| {
@@ -293,10 +306,24 @@ impl Life {
         report_failure(told.await);
         if accepted {
             fabric.replace(document);
+            if !at_once.is_empty() {
+                role.simultaneous_changed(&at_once, environment);
+            }
             if !changes.is_empty() {
                 role.changed(&changes, environment);
             }
         }
+    }
+
+    /// Asks the role how it is, and tells the host where that is news. Outside any fabric nobody wants to know.
+    async fn check_status<R: RoleEntryPoint>(&self, role: &R) {
+        let Some(fabric) = self.environment.fabric() else {
+            return;
+        };
+        let mut check = StatusCheck::new(fabric.holder.is_ready().await);
+        role.status_check(&mut check, &self.environment);
+        let busy = check.is_busy();
+        report_failure(self.claim(|claim| claim.checked_busy = busy).await);
     }
 
     /// Calls `on_stop`. Where a signal ordered it, a second one ends it at once.
@@ -329,6 +356,12 @@ impl Life {
             None => Ok(()),
         }
     }
+}
+
+/// The changes that reach all instances at once, and those that go domain by domain.
+fn split(changes: Vec<Change>, blast: bool) -> (Vec<Change>, Vec<Change>) {
+    let is_at_once = |change: &Change| blast && matches!(change, Change::Topology { .. });
+    changes.into_iter().partition(is_at_once)
 }
 
 async fn busy_lapsed(environment: &RoleEnvironment) {

@@ -21,6 +21,7 @@ mod files;
 mod fork;
 pub mod identity;
 mod machine;
+mod passing;
 mod pidfd;
 mod spawn;
 mod view;

@@ -70,6 +70,7 @@ mod tests {
             arguments: vec!["-c".into(), "exit 3".into()],
             environment: vec![],
             directory: "/".into(),
+            sockets: vec![],
         };
         let spawned = spawn(&program, &Confinement::default()).unwrap();
         let other = Pidfd::open(spawned.pid).unwrap();

@@ -19,6 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 
 use rustix::fs::{Gid, Mode, Uid, fchown};
 use rustix::io::Errno;
@@ -36,6 +37,8 @@ use crate::cgroup::Cgroup;
 use crate::files::Files;
 use crate::view::View;
 
+use crate::passing::{self, Passing};
+
 /// What to execute.
 #[derive(Debug, Clone)]
 pub struct Program {
@@ -47,6 +50,8 @@ pub struct Program {
     pub environment: Vec<(OsString, OsString)>,
     /// The working directory.
     pub directory: PathBuf,
+    /// Sockets that are passed to it, each with its name (`LISTEN_FDS`).
+    pub sockets: Vec<(String, Arc<OwnedFd>)>,
 }
 
 /// A running program. Dropping it neither kills nor reaps.
@@ -147,6 +152,7 @@ pub fn spawn(program: &Program, confinement: &Confinement<'_>) -> Result<Spawned
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    let (passing, mut execution) = passing::prepare(program)?.unzip();
     let (failed, report) =
         pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(io::Error::from)?;
     let child = Child::new(program, confinement)?;
@@ -160,7 +166,11 @@ pub fn spawn(program: &Program, confinement: &Confinement<'_>) -> Result<Spawned
                 let report = BorrowedFd::borrow_raw(report_to);
                 let _ = rustix::io::write(report, &[step]);
                 io::Error::from(errno)
-            })
+            })?;
+            // It executes: what would follow here does not.
+            execution
+                .as_mut()
+                .map_or(Ok(()), |execution| Err(execution.execute()))
         });
     }
     let spawned = command.spawn();
@@ -174,6 +184,7 @@ pub fn spawn(program: &Program, confinement: &Confinement<'_>) -> Result<Spawned
             source,
         }
     })?;
+    passing.map(Passing::finish);
     let pid = Pid::from_child(&child);
     let pidfd = match pidfd_open(pid, PidfdFlags::NONBLOCK) {
         Ok(pidfd) => pidfd,
@@ -373,6 +384,7 @@ mod tests {
             arguments: vec!["-c".into(), script.into()],
             environment: vec![("GREETING".into(), "hello".into())],
             directory: "/".into(),
+            sockets: vec![],
         }
     }
 

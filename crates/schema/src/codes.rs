@@ -57,7 +57,6 @@ diagnostics::codes! {
         "make them equal, or drop both".
     UNSUPPORTED_ROLE = "AR0130": "the role is a web role or a virtual machine role"; "run it elsewhere, or make it a worker role".
     PROTOCOL = "AR0131": "an endpoint has a protocol that approot does not carry yet"; "use the protocol that the message advises".
-    BLAST = "AR0132": "`topologyChangeDiscovery` is `Blast`, which approot does not do"; "delete the attribute; it has no effect yet".
     FIXED_PORTS = "AR0133": "an internal endpoint says its ports both in `port` and in elements"; "keep one of the two".
     STORE_TWICE = "AR0134": "two local stores of one role have the same name"; "rename one of them".
     STRAY_TEXT = "AR0136": "text stands in an element that takes none"; "delete it".

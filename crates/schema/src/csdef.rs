@@ -24,6 +24,7 @@ pub(crate) struct ServiceDefinition<'t> {
     pub(crate) span: Span,
     pub(crate) name: Option<Spanned<&'t str>>,
     pub(crate) upgrade_domain_count: Option<Spanned<u32>>,
+    pub(crate) topology_change_discovery: Option<Spanned<&'t str>>,
     pub(crate) schema_version: Option<Spanned<&'t str>>,
     pub(crate) load_balancer_probes: Vec<LoadBalancerProbe<'t>>,
     /// The first [`MAX_ROLES_READ`] of every kind, in the order of the file.
@@ -293,6 +294,7 @@ pub(crate) fn lower<'t>(file: FileId, root: Element<'t>) -> ServiceDefinition<'t
         span: node.name_span(),
         name: node.text("name"),
         upgrade_domain_count: node.number("upgradeDomainCount"),
+        topology_change_discovery: node.text("topologyChangeDiscovery"),
         schema_version: node.text("schemaVersion"),
         load_balancer_probes: probes.map(load_balancer_probe).collect(),
         roles: roles(node).take(MAX_ROLES_READ).collect(),

@@ -21,6 +21,9 @@ pub(crate) fn definition(definition: &ServiceDefinition<'_>) -> Option<Definitio
         name: definition.name?.value.to_owned(),
         upgrade_domain_count: definition.upgrade_domain_count?.value,
         roles: definition.worker_roles().map(role).collect::<Option<_>>()?,
+        blast: definition
+            .topology_change_discovery
+            .is_some_and(|discovery| discovery.value == "Blast"),
     })
 }
 

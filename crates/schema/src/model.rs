@@ -29,6 +29,8 @@ pub struct Definition {
     pub upgrade_domain_count: u32,
     /// `WorkerRole`, in document order, 1 to 25; names differ without regard to case.
     pub roles: Vec<RoleDefinition>,
+    /// `ServiceDefinition/@topologyChangeDiscovery` is `Blast`; `UpgradeDomainWalk` when absent.
+    pub blast: bool,
 }
 
 /// A worker role: `<WorkerRole name="EchoWorker" vmsize="Small">`.

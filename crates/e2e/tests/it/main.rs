@@ -16,4 +16,5 @@ mod peers;
 mod rotation;
 mod sandbox;
 mod signatures;
+mod sockets;
 mod workflow;

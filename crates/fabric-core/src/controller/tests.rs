@@ -47,6 +47,8 @@ fn plan(n_instances: u32) -> DeploymentPlan {
             ready_on_process_start: true,
             topology: vec![],
             sandbox: plan::SandboxPlan::default(),
+            blast: false,
+            pass_sockets: false,
         }
     };
     DeploymentPlan {

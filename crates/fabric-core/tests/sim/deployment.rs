@@ -80,5 +80,7 @@ fn instance(role: &str, index: u32, host: u8) -> InstancePlan {
         ready_on_process_start: true,
         topology: vec![],
         sandbox: plan::SandboxPlan::default(),
+        blast: false,
+        pass_sockets: false,
     }
 }

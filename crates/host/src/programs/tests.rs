@@ -48,6 +48,7 @@ impl Fixture {
             &command,
             &self.paths,
             &[],
+            &[],
             "",
             &self.log,
             &Confinement::default(),

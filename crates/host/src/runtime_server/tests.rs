@@ -67,6 +67,8 @@ fn plan(folder: &Path) -> InstancePlan {
         ready_on_process_start: true,
         topology: vec![],
         sandbox: plan::SandboxPlan::default(),
+        blast: false,
+        pass_sockets: false,
     }
 }
 

@@ -78,6 +78,7 @@ fn service() -> Service {
         name: "Cloud".into(),
         upgrade_domain_count: 2,
         roles: vec![role],
+        blast: false,
     };
     let configuration = RoleConfiguration {
         name: "Echo".into(),
@@ -105,6 +106,7 @@ fn options() -> Options {
         package: Package {
             digest: "abc".into(),
             root: "/state/package".into(),
+            takes_sockets: BTreeSet::new(),
         },
         has_identities: true,
         group: "approot-1".into(),

@@ -9,6 +9,7 @@ pub(crate) fn environment() -> RoleEnvironment {
     RoleEnvironment {
         deployment_id: "0123456789abcdef0123456789abcdef".to_owned(),
         emulated: true,
+        blast: false,
         current: CurrentInstance {
             role: "EchoWorker".to_owned(),
             instance: Instance {

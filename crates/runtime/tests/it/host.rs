@@ -10,8 +10,8 @@ use std::{
 };
 
 use runtime_protocol::{
-    CurrentInstance, CurrentState, Deadline, Discovery, ExpectedState, GoalState, Instance, Lease,
-    LeaseStatus, RoleEnvironment, Setting, frame,
+    CurrentInstance, CurrentState, Deadline, Discovery, Endpoint, ExpectedState, GoalState,
+    Instance, Lease, LeaseStatus, LocalResource, Role, RoleEnvironment, Setting, frame,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -68,6 +68,15 @@ impl Host {
         self.publish_goal(incarnation, ExpectedState::Started);
     }
 
+    /// Publishes `incarnation`, in which the environment is the first one but for `edit`.
+    pub(crate) fn publish_edited(&self, incarnation: u64, edit: impl FnOnce(&mut RoleEnvironment)) {
+        let mut environment = environment("hello");
+        edit(&mut environment);
+        let path = environment_path(self.folder.path(), incarnation);
+        fs::write(path, environment.render()).expect("the folder is writable");
+        self.publish_goal(incarnation, ExpectedState::Started);
+    }
+
     /// Publishes a goal state whose environment is whatever lies there, if anything.
     pub(crate) fn publish_goal(&self, incarnation: u64, expected_state: ExpectedState) {
         self.goal
@@ -108,30 +117,55 @@ impl Host {
     }
 
     fn write_environment(&self, incarnation: u64, greeting: &str) {
-        let environment = RoleEnvironment {
-            deployment_id: "d".repeat(32),
-            emulated: true,
-            current: CurrentInstance {
-                role: "Worker".to_owned(),
-                instance: Instance {
-                    id: "Worker_IN_0".to_owned(),
-                    fault_domain: 0,
-                    update_domain: 0,
-                    endpoints: Vec::new(),
-                },
-                settings: vec![Setting {
-                    name: "Greeting".into(),
-                    value: greeting.into(),
-                }],
-                resources: Vec::new(),
-            },
-            roles: Vec::new(),
-        };
         fs::write(
             environment_path(self.folder.path(), incarnation),
-            environment.render(),
+            environment(greeting).render(),
         )
         .expect("the folder is writable");
+    }
+}
+
+/// Instance 0 of two, with one of everything.
+fn environment(greeting: &str) -> RoleEnvironment {
+    let endpoint = |name: &str, protocol: &str, public_port| Endpoint {
+        name: name.to_owned(),
+        // The kernel chooses one.
+        address: "127.0.0.1".parse().expect("an address"),
+        port: 0,
+        public_port,
+        protocol: protocol.to_owned(),
+    };
+    let instance = |index: u32| Instance {
+        id: format!("Worker_IN_{index}"),
+        fault_domain: index,
+        update_domain: index,
+        endpoints: vec![
+            endpoint("Tcp", "tcp", Some(80)),
+            endpoint("Udp", "udp", None),
+        ],
+    };
+    let setting = |name: &str, value: &str| Setting {
+        name: name.into(),
+        value: value.into(),
+    };
+    RoleEnvironment {
+        deployment_id: "d".repeat(32),
+        emulated: true,
+        blast: false,
+        current: CurrentInstance {
+            role: "Worker".to_owned(),
+            instance: instance(0),
+            settings: vec![setting("Greeting", greeting), setting("Limit", "8")],
+            resources: vec![LocalResource {
+                name: "Scratch".into(),
+                path: "/scratch/".into(),
+                size_mb: 10,
+            }],
+        },
+        roles: vec![Role {
+            name: "Worker".to_owned(),
+            instances: vec![instance(1)],
+        }],
     }
 }
 

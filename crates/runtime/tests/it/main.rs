@@ -2,4 +2,5 @@
 
 mod host;
 mod life;
+mod members;
 mod role;

@@ -1,9 +1,14 @@
 //! A role that says what is called and does as it is told.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use runtime::{
     BoxError, Change, Ending, Expiration, LifeError, Response, RoleEntryPoint, RoleEnvironment,
+    StatusCheck,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -20,6 +25,10 @@ pub(crate) enum Order {
     Recycle,
     Busy(Duration),
     Clear,
+    /// To be Busy at each status check, or not.
+    Check(bool),
+    /// To answer every question that there is.
+    Members,
 }
 
 /// How `on_start` ends.
@@ -36,6 +45,7 @@ pub(crate) struct Script {
     response: Response,
     calls: mpsc::UnboundedSender<String>,
     orders: tokio::sync::Mutex<mpsc::UnboundedReceiver<Order>>,
+    busy_when_checked: AtomicBool,
 }
 
 /// A role that is alive in this process, seen from the test.
@@ -54,6 +64,7 @@ impl Running {
             response,
             calls: call_sender,
             orders: order_receiver.into(),
+            busy_when_checked: AtomicBool::new(false),
         };
         let life = async move { runtime::live(role, version_endpoint.as_deref()).await };
         Self {
@@ -143,6 +154,8 @@ impl RoleEntryPoint for Script {
                 Order::Panic => panic!("as the test wants"),
                 Order::Recycle => environment.request_recycle().await?,
                 Order::Clear => environment.clear_busy().await?,
+                Order::Check(busy) => self.busy_when_checked.store(busy, Ordering::Relaxed),
+                Order::Members => self.say(crate::members::all(environment)),
                 Order::Busy(time) => {
                     let until = std::time::SystemTime::now() + time;
                     environment.set_busy(Expiration::At(until)).await?;
@@ -172,5 +185,25 @@ impl RoleEntryPoint for Script {
             names(changes),
             greeting(environment)
         ));
+    }
+
+    fn simultaneous_changing(&self, changes: &[Change], environment: &RoleEnvironment) {
+        let seen = crate::members::instances(environment);
+        self.say(format!("at once: changing {} from {seen}", names(changes)));
+    }
+
+    fn simultaneous_changed(&self, changes: &[Change], environment: &RoleEnvironment) {
+        let seen = crate::members::instances(environment);
+        self.say(format!("at once: changed {} to {seen}", names(changes)));
+    }
+
+    fn status_check(&self, check: &mut StatusCheck, _environment: &RoleEnvironment) {
+        if self.busy_when_checked.load(Ordering::Relaxed) {
+            check.set_busy();
+        }
+    }
+
+    fn status_check_interval(&self) -> Duration {
+        Duration::from_millis(20)
     }
 }

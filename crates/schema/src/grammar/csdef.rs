@@ -44,7 +44,9 @@ pub(crate) static SERVICE_DEFINITION: ElementSpec = ElementSpec {
             "topologyChangeDiscovery",
             OneOf(&["UpgradeDomainWalk", "Blast"]),
             "UpgradeDomainWalk",
-            Fate::ByValue("topologyChangeDiscovery", &[("Blast", BLAST)], &WALK),
+            Fate::Honoured(
+                "by the role environment: with `Blast` the SDK tells of topology by its simultaneous events",
+            ),
         ),
     ],
     children: &[
@@ -61,19 +63,6 @@ pub(crate) static SERVICE_DEFINITION: ElementSpec = ElementSpec {
 /// Each SDK accepts its own version only; to us it is an opaque word.
 pub(super) const SCHEMA_VERSION: Fate =
     Fate::Honoured("by comparing the two files; it selects nothing, all versions are read alike");
-
-const WALK: Fate = not_yet(
-    "the topology of a running deployment does not change",
-    "delete the attribute, which says what holds anyway",
-)
-.fate();
-
-const BLAST: Fate = not_yet(
-    "the topology of a running deployment does not change",
-    "delete the attribute; changes will go domain by domain",
-)
-.says(Severity::Report, codes::BLAST)
-.fate();
 
 static LOAD_BALANCER_PROBES: ElementSpec = ElementSpec {
     children: &[any_number(&LOAD_BALANCER_PROBE)],
