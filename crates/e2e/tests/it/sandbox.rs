@@ -344,7 +344,8 @@ fn without_root_a_limited_role_writes_only_what_is_its_own_and_the_rest_is_said(
     );
     assert!(run.status.success(), "{run:?}");
     let status: Value = serde_json::from_slice(&run.stdout).unwrap();
-    let notes = String::from_utf8_lossy(&run.stderr).into_owned();
+    let shown = as_nobody(&folder, &["status", "--state", &state]);
+    let notes = String::from_utf8_lossy(&shown.stderr).into_owned();
     assert_eq!(
         notes.matches("note: the sandbox is weaker").count(),
         1,
