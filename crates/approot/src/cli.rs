@@ -66,6 +66,15 @@ pub(crate) enum Format {
     Json,
 }
 
+/// What instances are kept apart by, besides their users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Isolation {
+    /// Nothing.
+    None,
+    /// Each has a network namespace of its own.
+    Netns,
+}
+
 /// How findings are printed: also for services and editors that show them at their places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FindingsFormat {
@@ -161,6 +170,9 @@ pub(crate) struct RunArguments {
     /// Tell the roles that they run in an emulator.
     #[arg(long)]
     pub(crate) emulated: bool,
+    /// What instances are kept apart by, besides their users: nothing, or a network namespace each (not built yet).
+    #[arg(long, value_enum, default_value = "none")]
+    pub(crate) isolation: Isolation,
     /// How to print the status once every instance is Ready.
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: Format,

@@ -9,7 +9,7 @@ use ipc::{LockError, ProcessLock};
 use keeper::{FabricStart, HostStart, Options, Processes};
 use packager::Signing;
 
-use crate::cli::{Format, RunArguments, by_role};
+use crate::cli::{Format, Isolation, RunArguments, by_role};
 use crate::exit::{self, Failure, Outcome};
 use crate::notices::Notices;
 use crate::runtime_directory::RuntimeDirectory;
@@ -25,6 +25,12 @@ pub(crate) fn run(arguments: &RunArguments) -> Outcome {
     {
         let error = anyhow!(
             "listening on {wildcard} is not built yet: name the addresses of this machine with `--listen`"
+        );
+        return Err(exit::with(exit::USAGE, error));
+    }
+    if arguments.isolation == Isolation::Netns {
+        let error = anyhow!(
+            "`--isolation netns` is not built yet: instances are kept apart by their addresses, 127.17.n.m"
         );
         return Err(exit::with(exit::USAGE, error));
     }

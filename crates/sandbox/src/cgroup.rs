@@ -1,8 +1,11 @@
 //! The control group of an instance: memory, processor time and number of processes, and an end for all of them.
 //!
 //! A machine may have the unified hierarchy (version 2), one hierarchy a controller (version 1), or both: then
-//! limits come from those that have the controllers, and `cgroup.kill` from the unified one, which is there even
-//! where it has no controller. [`Hierarchies::find`] looks what this machine has.
+//! limits come from those that have the controllers. [`Hierarchies::find`] looks what this machine has.
+//!
+//! A process joins a group of version 1 in microseconds, as a thread by `tasks`. By `cgroup.procs`, which version 2
+//! wants, the kernel waits until no process anywhere is being forked, 10 ms and more; a unified hierarchy that limits
+//! nothing is not worth that, even for its `cgroup.kill`.
 //!
 //! Groups are made below the one that this process is in, so that whatever limits approot limits its instances
 //! too. The unified hierarchy does not let a group with processes of its own hand controllers down; there the
@@ -233,6 +236,7 @@ fn version_two(mount: &Mount<'_>, own: &str) -> Option<Base> {
         .filter(|folder| is_writable(folder))
         .map(base)
         .collect();
+    usable.retain(|base| base.has_memory || base.has_cpu || base.has_pids);
     let best = usable.iter().position(|base| base.has_memory).unwrap_or(0);
     (!usable.is_empty()).then(|| usable.swap_remove(best))
 }
@@ -260,7 +264,7 @@ fn is_writable(folder: &Path) -> bool {
 #[derive(Debug)]
 pub struct Cgroup {
     folders: Vec<PathBuf>,
-    /// Writing `0` moves the writer in.
+    /// Writing `0` moves the writer in, which must have one thread.
     entries: Vec<File>,
     kill: Option<PathBuf>,
     memory: Option<(PathBuf, Version)>,
@@ -330,9 +334,9 @@ impl Cgroup {
         if base.can_kill {
             self.kill = Some(folder.join("cgroup.kill"));
         }
-        let processes = folder.join("cgroup.procs");
+        let entry = folder.join(if is_one { "tasks" } else { "cgroup.procs" });
         self.entries
-            .push(OpenOptions::new().write(true).open(processes)?);
+            .push(OpenOptions::new().write(true).open(entry)?);
         Ok(())
     }
 

@@ -223,6 +223,9 @@ struct Child {
     files: Option<libc::c_int>,
 }
 
+/// One of the [`STEPS`].
+type Step = fn(&Child) -> Result<(), Errno>;
+
 impl Child {
     fn new(program: &Program, confinement: &Confinement<'_>) -> io::Result<Child> {
         let entries = confinement.group.into_iter().flat_map(Cgroup::entries);
@@ -243,7 +246,7 @@ impl Child {
 
     /// Goes through the [`STEPS`]; an error has the number of the one that failed.
     fn prepare(&self) -> Result<(), (u8, Errno)> {
-        let steps: [fn(&Child) -> Result<(), Errno>; STEPS.len()] = [
+        let steps: [Step; STEPS.len()] = [
             |_| setsid().map(drop),
             |_| {
                 umask(Mode::WGRP | Mode::WOTH);

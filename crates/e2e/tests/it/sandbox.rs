@@ -1,7 +1,7 @@
 //! What a limited role may not do and an elevated one may; and that an instance that exceeds its memory dies alone.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -35,6 +35,7 @@ try own-temp sh -c 'echo > "$TEMP/written"'
 try own-output sh -c 'echo > /dev/stdout'
 try own-endpoint perl -MIO::Socket::UNIX -e "$socket" "$WaRuntimeEndpoint"
 try system ls /usr/lib
+try own-program "$STORE/id"
 try other-store cat "$other/directory/Data/secret"
 try other-endpoint perl -MIO::Socket::UNIX -e "$socket" "$(dirname "$(dirname "$WaRuntimeEndpoint")")/$(basename "$other")/runtime.sock"
 try elevated-key cat "$RoleRoot/certificates/elevated.key"
@@ -48,6 +49,22 @@ echo "setuid $(./setuid-id -u)"
 echo "capabilities $(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status)"
 "#;
 
+/// A program that may execute no other, and tries at its start.
+const MANAGED: &str = r#"#!/usr/bin/perl
+use strict;
+my $own = "$ENV{STORE}id";
+my ($loader) = glob("/lib64/ld-linux-*.so.*");
+my %tries = ("machine" => ["/usr/bin/id"], "own" => [$own], "mapped" => [$loader, $own]);
+open(my $answers, ">", "$ENV{STORE}answers.new") or die;
+for my $name (sort keys %tries) {
+    my $done = system(@{$tries{$name}}) == 0 ? "yes" : "no";
+    print $answers "$name $done\n";
+}
+close($answers);
+rename("$ENV{STORE}answers.new", "$ENV{STORE}answers") or die;
+sleep(3600);
+"#;
+
 /// What a limited program can do; an elevated one can do all.
 const POSSIBLE: &[&str] = &[
     "own-store",
@@ -56,13 +73,14 @@ const POSSIBLE: &[&str] = &[
     "own-output",
     "own-endpoint",
     "system",
+    "own-program",
     "limited-key",
 ];
 
 fn service(folder: &Path, control: &Path) -> Service {
-    let role = |name: &str, context: &str| {
+    let role = |name: &str, attributes: &str, context: &str| {
         format!(
-            r#"<WorkerRole name="{name}" vmsize="ExtraSmall">
+            r#"<WorkerRole name="{name}" vmsize="ExtraSmall" {attributes}>
     <Runtime executionContext="{context}">
       <Environment>
         <Variable name="STORE"><RoleInstanceValue xpath="/RoleEnvironment/CurrentInstance/LocalResources/LocalResource[@name='Data']/@path" /></Variable>
@@ -77,13 +95,15 @@ fn service(folder: &Path, control: &Path) -> Service {
     };
     let schema = "http://schemas.microsoft.com/ServiceHosting/2008/10";
     let definition = format!(
-        r#"<ServiceDefinition name="Confined" xmlns="{schema}/ServiceDefinition">{}{}</ServiceDefinition>"#,
-        role("Limited", "limited"),
-        role("Elevated", "elevated")
+        r#"<ServiceDefinition name="Confined" xmlns="{schema}/ServiceDefinition">{}{}{}</ServiceDefinition>"#,
+        role("Limited", "", "limited"),
+        role("Elevated", "", "elevated"),
+        role("Managed", r#"enableNativeCodeExecution="false""#, "limited")
     );
     let configuration = format!(
         r#"<ServiceConfiguration serviceName="Confined" xmlns="{schema}/ServiceConfiguration">
   <Role name="Limited"><Instances count="2" /></Role><Role name="Elevated"><Instances count="1" /></Role>
+  <Role name="Managed"><Instances count="1" /></Role>
 </ServiceConfiguration>"#
     );
     fs::create_dir_all(folder).unwrap();
@@ -93,10 +113,11 @@ fn service(folder: &Path, control: &Path) -> Service {
         configuration,
     )
     .unwrap();
-    for role in ["Limited", "Elevated"] {
+    for role in ["Limited", "Elevated", "Managed"] {
         let content = folder.join(format!("{role}Content"));
         fs::create_dir_all(&content).unwrap();
-        fs::write(content.join("role.sh"), ROLE).unwrap();
+        let program = if role == "Managed" { MANAGED } else { ROLE };
+        fs::write(content.join("role.sh"), program).unwrap();
         fs::set_permissions(content.join("role.sh"), fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(content.join("probe.sh"), PROBE).unwrap();
     }
@@ -118,6 +139,11 @@ fn store(state: &Path, instance: &str) -> PathBuf {
 fn probe(state: &Path, instance: &str) -> Vec<(String, String)> {
     let store = store(state, instance);
     fs::write(store.join("probe"), "").unwrap();
+    answers(state, instance)
+}
+
+fn answers(state: &Path, instance: &str) -> Vec<(String, String)> {
+    let store = store(state, instance);
     let text = wait_within(PATIENCE, "the probes have run", || {
         fs::read_to_string(store.join("answers"))
             .map_err(|_| fs::read_to_string(store.join("errors")).unwrap_or_default())
@@ -151,6 +177,13 @@ fn place_keys(state: &Path, instance: &str) {
     }
 }
 
+/// Places a program into the store of an instance.
+fn place_program(state: &Path, instance: &str) {
+    let store = store(state, instance);
+    fs::create_dir_all(&store).unwrap();
+    fs::copy("/usr/bin/id", store.join("id")).unwrap();
+}
+
 /// Places a program that would be its owner's for anyone into the approot of an instance.
 fn place_setuid(state: &Path, instance: &str) {
     let program = store(state, instance).join("../../approot/setuid-id");
@@ -172,7 +205,9 @@ fn a_limited_role_is_kept_in_its_place_and_an_elevated_one_is_not() {
         let service = service(&folder.path().join("service"), &control);
         for instance in INSTANCES {
             place_keys(&place.state, instance);
+            place_program(&place.state, instance);
         }
+        place_program(&place.state, "Managed_IN_0");
         let mut deployment = Deployment::spawn(&service, &place, &[]);
         deployment.await_ready();
         let status = deployment.status().unwrap();
@@ -200,6 +235,8 @@ fn check_probes(state: &Path) {
         assert!(answer(&answers, "setuid").parse::<u32>().unwrap() > 0x7061_0000);
         assert_eq!(answer(&answers, "capabilities"), "0000000000000000");
     }
+    let managed = answers(state, "Managed_IN_0");
+    assert_eq!(possible(&managed), [] as [&str; 0], "{managed:?}");
     let answers = probe(state, INSTANCES[2]);
     let refused = answers.iter().filter(|(_, answer)| answer == "no");
     let refused: Vec<&str> = refused.map(|(name, _)| name.as_str()).collect();
@@ -275,8 +312,15 @@ fn without_root_a_limited_role_writes_only_what_is_its_own_and_the_rest_is_said(
     let folder = folder.path().canonicalize().unwrap();
     fs::copy(binary("approot"), folder.join("approot")).unwrap();
     service(&folder.join("service"), &folder.join("control"));
-    chown(&folder, Some(65534), Some(65534)).unwrap();
     let place = Place::new(&folder);
+    for instance in ["Limited_IN_0", "Elevated_IN_0", "Managed_IN_0"] {
+        place_program(&place.state, instance);
+    }
+    let chowned = Command::new("chown")
+        .args(["-R", "65534:65534"])
+        .arg(&folder)
+        .status();
+    assert!(chowned.unwrap().success());
     let (service, state) = (
         folder.join("service"),
         place.state.to_str().unwrap().to_owned(),
@@ -300,6 +344,13 @@ fn without_root_a_limited_role_writes_only_what_is_its_own_and_the_rest_is_said(
     );
     assert!(run.status.success(), "{run:?}");
     let status: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let shown = as_nobody(&folder, &["status", "--state", &state]);
+    let notes = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert_eq!(
+        notes.matches("note: the sandbox is weaker").count(),
+        1,
+        "{notes}"
+    );
     let limitations = status["limitations"].as_array().unwrap();
     assert_eq!(limitations.len(), 1, "{limitations:?}");
     let said = limitations[0].as_str().unwrap();
@@ -313,6 +364,8 @@ fn without_root_a_limited_role_writes_only_what_is_its_own_and_the_rest_is_said(
     }
     let limited = probe(&place.state, "Limited_IN_0");
     let elevated = probe(&place.state, "Elevated_IN_0");
+    let managed = answers(&place.state, "Managed_IN_0");
+    assert_eq!(possible(&managed), ["mapped"], "{managed:?}");
     let stopped = as_nobody(&folder, &["stop", "--state", &state]);
     assert!(stopped.status.success(), "{stopped:?}");
     for (name, in_limited, in_elevated) in [
