@@ -26,7 +26,7 @@ use rustix::process::{
     umask,
 };
 
-use crate::passing::{self, Passing};
+use crate::passing;
 
 /// What to execute.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ pub fn spawn(program: &Program) -> io::Result<Spawned> {
         });
     }
     let mut child = command.spawn()?;
-    passing.map(Passing::finish);
+    drop(passing);
     let pid = Pid::from_child(&child);
     let pidfd = match pidfd_open(pid, PidfdFlags::NONBLOCK) {
         Ok(pidfd) => pidfd,
