@@ -61,6 +61,11 @@ impl Hosts {
         let (id, lock) = (plan.id.clone(), plan.paths.root.join("lock"));
         let socket = socket_path(plan);
         let events = self.events.clone();
+        let is_vacant = !matches!(ProcessLock::held_by(&lock), Ok(Some(_)));
+        if is_vacant && let Ok(room) = events.try_reserve() {
+            // The usual case: all of them are said before the first is acted on, and so acted on together.
+            return room.send(Event::Controller(ControllerEvent::Vacant(id)));
+        }
         tokio::task::spawn_local(async move {
             while matches!(ProcessLock::held_by(&lock), Ok(Some(_))) {
                 // A host that no fabric has spoken to would wait for one, for long: it is greeted and left, and ends.

@@ -253,6 +253,13 @@ impl Fabric<'_> {
             for event in told {
                 self.controller.handle_event(self.began.elapsed(), event);
             }
+            // What else has come meanwhile is acted on together: one commit for all hosts that are due.
+            for _ in 0..EVENTS {
+                let Ok(event) = events.try_recv() else { break };
+                for event in self.translate(event) {
+                    self.controller.handle_event(self.began.elapsed(), event);
+                }
+            }
             self.controller.handle_timeout(self.began.elapsed());
         }
         self.finish(events).await;

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use plan::{DeploymentPlan, InstanceId};
@@ -50,18 +52,35 @@ impl Store {
 
     fn prepare(path: &Path) -> rusqlite::Result<Connection> {
         let mut connection = Connection::open(path)?;
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version == 0 {
+            Store::create(connection, path)?;
+            connection = Connection::open(path)?;
+        }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // FULL: a commit is on the disk when it returns.
         connection.pragma_update(None, "synchronous", "FULL")?;
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version == 0 {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-            transaction.commit()?;
-        }
         Ok(connection)
+    }
+
+    /// Makes the tables of a new file. It is put on the disk once, when all is in it: nothing has been acknowledged
+    /// before, and each of SQLite's own steps on the way would wait for the disk.
+    fn create(mut connection: Connection, path: &Path) -> rusqlite::Result<()> {
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        transaction.commit()?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // Closed first: closing a second descriptor of the file would give up SQLite's locks on it.
+        connection.close().map_err(|(_, error)| error)?;
+        let folder = path.parent().unwrap_or(path);
+        let synced = [path, folder].map(|path| File::open(path)?.sync_all());
+        let failed = |error: io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+        synced
+            .into_iter()
+            .collect::<io::Result<()>>()
+            .map_err(failed)
     }
 
     /// The number of the last deployment that was committed, 0 when there was none.

@@ -122,6 +122,11 @@ fn make(path: &Path, mode: u32) -> Result<(), PrepareError> {
 }
 
 fn empty(path: &Path) -> Result<(), PrepareError> {
+    // To remove and make a folder waits for the file system's journal, and most are empty.
+    let is_folder = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    if is_folder && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) {
+        return Ok(());
+    }
     remove(path)?;
     make(path, 0o755)
 }

@@ -21,10 +21,10 @@ const FIRST: RawFd = 3;
 const PID_VARIABLE: &[u8] = b"LISTEN_PID=";
 const PID_ROOM: usize = 11;
 
-/// What the parent keeps open until it has spawned.
+/// What the parent keeps open until it has spawned, by not dropping it before.
 pub(crate) struct Passing {
     /// Duplicates of the sockets, above every number that is passed.
-    sockets: Vec<OwnedFd>,
+    _sockets: Vec<OwnedFd>,
     /// The numbers that are passed, as far as they were free: so nothing that spawning needs itself is put there.
     _fillers: Vec<OwnedFd>,
 }
@@ -66,17 +66,10 @@ pub(crate) fn prepare(program: &Program) -> io::Result<Option<(Passing, Executio
     }
     let execution = Execution::new(program, sockets.iter().map(AsRawFd::as_raw_fd).collect())?;
     let passing = Passing {
-        sockets,
+        _sockets: sockets,
         _fillers: fillers,
     };
     Ok(Some((passing, execution)))
-}
-
-impl Passing {
-    /// Everything is spawned, and what was kept open for that is closed.
-    pub(crate) fn finish(self) {
-        drop(self.sockets);
-    }
 }
 
 impl Execution {

@@ -37,7 +37,7 @@ use crate::cgroup::Cgroup;
 use crate::files::Files;
 use crate::view::View;
 
-use crate::passing::{self, Passing};
+use crate::passing;
 
 /// What to execute.
 #[derive(Debug, Clone)]
@@ -184,7 +184,7 @@ pub fn spawn(program: &Program, confinement: &Confinement<'_>) -> Result<Spawned
             source,
         }
     })?;
-    passing.map(Passing::finish);
+    drop(passing);
     let pid = Pid::from_child(&child);
     let pidfd = match pidfd_open(pid, PidfdFlags::NONBLOCK) {
         Ok(pidfd) => pidfd,
