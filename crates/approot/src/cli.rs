@@ -113,6 +113,10 @@ pub(crate) struct ServiceArguments {
     /// The built program of a role, for a service folder.
     #[arg(long = "binary", value_name = "ROLE=FILE", value_parser = assignment::<PathBuf>)]
     pub(crate) binaries: Vec<(String, PathBuf)>,
+    /// What the service's files cannot say of its roles [default: approot.toml beside the definition or package,
+    /// if there is one].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) options: Option<PathBuf>,
 }
 
 /// Whose packages are accepted.

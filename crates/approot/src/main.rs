@@ -20,6 +20,7 @@ mod left_overs;
 mod locations;
 mod notices;
 mod operate;
+mod options_file;
 mod packages;
 mod print;
 mod progress;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use packager::{Digest, ServiceSource, Staged};
 use plan::command_line::Program;
-use plan::{DeploymentPlan, InstancePlan, Options, Package, Slot};
+use plan::{DeploymentPlan, InstancePlan, Options, Package, RoleOptions, Slot};
 use schema::Service;
 
 use crate::addresses;
@@ -67,6 +67,8 @@ pub struct Settings {
     pub instances: BTreeMap<String, u32>,
     /// Addresses of this machine for the public ports.
     pub listen: Vec<IpAddr>,
+    /// What the operator has said of roles, by name.
+    pub roles: BTreeMap<String, RoleOptions>,
     /// `@emulated` of the role environment.
     pub emulated: bool,
 }
@@ -92,7 +94,7 @@ pub(crate) async fn start(
     keeper: &Keeper,
 ) -> Result<DeploymentPlan, FabricError> {
     let staged = stage(settings)?;
-    check_programs(&settings.service, &staged)?;
+    check_programs(&settings.service, &settings.roles, &staged)?;
     let block = addresses::claim_block(keeper).await?;
     let options = Options {
         deployment_id: deployment_id()?,
@@ -109,6 +111,7 @@ pub(crate) async fn start(
             digest: staged.digest.to_string(),
             root: staged.root.clone(),
         },
+        roles: settings.roles.clone(),
     };
     let plan =
         plan::plan(&settings.service, &options).map_err(|source| FabricError::Plan { source })?;
@@ -151,15 +154,21 @@ fn stage(settings: &Settings) -> Result<Staged, FabricError> {
 
 /// Every program that a role names must be there before anything is started. One whose name holds a variable
 /// is left to the host, which knows the value.
-fn check_programs(service: &Service, staged: &Staged) -> Result<(), FabricError> {
+fn check_programs(
+    service: &Service,
+    options: &BTreeMap<String, RoleOptions>,
+    staged: &Staged,
+) -> Result<(), FabricError> {
+    let default = RoleOptions::default();
     for role in &service.definition.roles {
+        let options = options.get(&role.name).unwrap_or(&default);
         let approot = staged.approot(&role.name);
         let tasks = role
             .startup_tasks
             .iter()
             .map(|task| ("startup task", &task.command_line));
         for (what, command_line) in tasks.chain([("program", &role.entry_point.command_line)]) {
-            let word = &command_line.words()[0];
+            let word = options.program(&command_line.words()[0]);
             if !schema::names_a_variable(word) && find(word, &approot).is_none() {
                 return Err(no_program(&role.name, what, command_line.as_str(), word));
             }

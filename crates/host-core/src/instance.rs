@@ -23,14 +23,14 @@ pub const TASK_END_LIMIT: Duration = Duration::from_secs(5);
 /// What can be set for an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long OnStop, or a program after SIGTERM, may take. The platform gave five minutes.
+    /// How long OnStop, or a program after SIGTERM, may take.
     pub stop: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            stop: Duration::from_secs(300),
+            stop: plan::STOP_LIMIT,
         }
     }
 }

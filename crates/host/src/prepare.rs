@@ -164,6 +164,7 @@ mod tests {
             },
             ready_on_process_start: true,
             topology: vec![],
+            options: Default::default(),
         }
     }
 

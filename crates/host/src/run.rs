@@ -157,7 +157,10 @@ async fn live(plan: InstancePlan, mut receiver: Receiver, sender: Sender) -> Res
     let (events, mut news) = mpsc::channel(EVENTS);
     let (reports, reported) = watch::channel(None);
     let telling = tokio::task::spawn_local(tell_fabric(sender, reported));
-    let mut instance = Instance::new(Shape::from(&plan), Limits::default(), seed());
+    let limits = Limits {
+        stop: plan.options.stop_limit,
+    };
+    let mut instance = Instance::new(Shape::from(&plan), limits, seed());
     let mut driver = Driver::new(plan, events, reports)?;
     let began = tokio::time::Instant::now();
     let mut has_fabric = true;

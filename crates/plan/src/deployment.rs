@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::role_options::RoleOptions;
+
 /// The id of a role instance, for example `EchoWorker_IN_0`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -137,6 +139,8 @@ pub struct InstancePlan {
     pub ready_on_process_start: bool,
     /// The other instances that this one can discover.
     pub topology: Vec<RoleView>,
+    /// What the operator has said of the role.
+    pub options: RoleOptions,
 }
 
 /// An endpoint of one instance.
@@ -194,6 +198,18 @@ pub struct Paths {
     pub sockets: PathBuf,
     /// The approot that the instance's own is copied from.
     pub approot_source: PathBuf,
+}
+
+impl Paths {
+    /// Where a role's programs begin to speak with their host (`WaRuntimeEndpoint`): a socket, or a plain file for
+    /// those that open paths.
+    pub fn discovery(&self, options: &RoleOptions) -> PathBuf {
+        self.sockets.join(if options.fifo {
+            "runtime.xml"
+        } else {
+            "runtime.sock"
+        })
+    }
 }
 
 /// Something to execute.

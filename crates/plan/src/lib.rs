@@ -18,6 +18,7 @@ mod deployment;
 mod environment;
 mod error;
 mod planner;
+mod role_options;
 
 pub use deployment::{
     Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan, InstanceView,
@@ -25,3 +26,4 @@ pub use deployment::{
 };
 pub use error::PlanError;
 pub use planner::{Options, Package, plan};
+pub use role_options::{RoleOptions, STOP_LIMIT, is_same_program};

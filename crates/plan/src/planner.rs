@@ -15,6 +15,7 @@ use crate::deployment::{
 };
 use crate::environment::environment;
 use crate::error::PlanError;
+use crate::role_options::RoleOptions;
 
 /// How many fault domains the platform always used. Source: "fault domains and update domains", MSDN blogs.
 const FAULT_DOMAINS: u32 = 2;
@@ -48,6 +49,8 @@ pub struct Options {
     pub sockets_directory: PathBuf,
     /// The package, unpacked.
     pub package: Package,
+    /// What the operator has said of roles, by name.
+    pub roles: BTreeMap<String, RoleOptions>,
 }
 
 /// The staged package that instances copy their approot from.
@@ -77,7 +80,9 @@ pub fn plan(service: &Service, options: &Options) -> Result<DeploymentPlan, Plan
         .zip(&service.roles)
         .zip(counts)
     {
+        let role_options = options.roles.get(&role.name).cloned().unwrap_or_default();
         let planner = RolePlanner {
+            role_options,
             service,
             role,
             configuration,
@@ -218,6 +223,7 @@ struct RolePlanner<'a> {
     role: &'a RoleDefinition,
     configuration: &'a RoleConfiguration,
     options: &'a Options,
+    role_options: RoleOptions,
 }
 
 impl RolePlanner<'_> {
@@ -236,9 +242,10 @@ impl RolePlanner<'_> {
             local_resources: self.local_resources(&paths.root),
             package_digest: self.options.package.digest.clone(),
             startup_tasks: Vec::new(),
-            entry_point: command(&self.role.entry_point.command_line),
+            entry_point: self.command(&self.role.entry_point.command_line),
             ready_on_process_start: self.role.entry_point.set_ready_on_process_start,
             topology: Vec::new(),
+            options: self.role_options.clone(),
             id,
             paths,
         };
@@ -330,7 +337,7 @@ impl RolePlanner<'_> {
         let tasks = self.role.startup_tasks.iter();
         tasks
             .map(|task| {
-                let mut command = command(&task.command_line);
+                let mut command = self.command(&task.command_line);
                 // A task sees its own variables, not those of Runtime.
                 command.environment = environment(instance, &task.environment);
                 let task_type = match task.task_type {
@@ -342,13 +349,15 @@ impl RolePlanner<'_> {
             })
             .collect()
     }
-}
 
-fn command(line: &CommandLine) -> Command {
-    Command {
-        command_line: line.as_str().to_owned(),
-        words: line.words().to_vec(),
-        environment: Vec::new(),
+    fn command(&self, line: &CommandLine) -> Command {
+        let mut words = line.words().to_vec();
+        words[0] = self.role_options.program(&words[0]).to_owned();
+        Command {
+            command_line: line.as_str().to_owned(),
+            words,
+            environment: Vec::new(),
+        }
     }
 }
 

@@ -46,6 +46,7 @@ fn plan(n_instances: u32) -> DeploymentPlan {
             },
             ready_on_process_start: true,
             topology: vec![],
+            options: Default::default(),
         }
     };
     DeploymentPlan {

@@ -79,5 +79,6 @@ fn instance(role: &str, index: u32, host: u8) -> InstancePlan {
         },
         ready_on_process_start: true,
         topology: vec![],
+        options: Default::default(),
     }
 }

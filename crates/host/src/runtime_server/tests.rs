@@ -66,6 +66,7 @@ fn plan(folder: &Path) -> InstancePlan {
         },
         ready_on_process_start: true,
         topology: vec![],
+        options: Default::default(),
     }
 }
 

@@ -105,6 +105,7 @@ fn options() -> Options {
             digest: "abc".into(),
             root: "/state/package".into(),
         },
+        roles: BTreeMap::new(),
     }
 }
 
