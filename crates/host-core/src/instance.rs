@@ -365,7 +365,12 @@ impl Instance {
             LeaseStatus::Recycle => {
                 self.begin_stop(now, Then::Recycle, "the role asked for a recycle")
             }
-            LeaseStatus::Started if self.leases.take(now, client, lease) => self.say_ready(now),
+            LeaseStatus::Started if self.leases.take(now, client, lease) => {
+                if matches!(self.state, State::Starting | State::Running) {
+                    self.detail = lease.detail.clone();
+                }
+                self.say_ready(now);
+            }
             LeaseStatus::Busy => drop(self.leases.take(now, client, lease)),
             // `Stopped` is the host's business: it knows who still owes an answer.
             LeaseStatus::Started | LeaseStatus::Stopped => {}
@@ -531,7 +536,7 @@ impl Instance {
     fn report(&mut self) {
         let report = Report {
             status: self.status(),
-            detail: self.detail.clone(),
+            detail: self.shown_detail().cloned(),
             pid: match self.program {
                 Program::Runs { pid } => Some(pid),
                 Program::Absent | Program::Ordered => None,
@@ -547,6 +552,13 @@ impl Instance {
             self.reported = Some(report.clone());
             self.actions.push_back(Action::Report(report));
         }
+    }
+
+    /// Why it is Busy, while a client says so; else what was said or happened last.
+    fn shown_detail(&self) -> Option<&String> {
+        let is_running = self.state == State::Running;
+        let busy = self.leases.busy_detail().filter(|_| is_running);
+        busy.or(self.detail.as_ref())
     }
 
     fn status(&self) -> Status {

@@ -92,7 +92,7 @@ pub enum Event {
     },
     /// `READY=1` on the notification socket.
     Notified,
-    /// `STATUS=…` on the notification socket, or the detail of a lease.
+    /// `STATUS=…` on the notification socket.
     Detail(String),
     /// No connected client still owes an answer to [`Action::AskToStop`].
     ClientsStopped {

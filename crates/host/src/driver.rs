@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,14 @@ use plan::InstancePlan;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use sandbox::descendants;
 use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
 
 use crate::error::HostError;
 use crate::logs::{self, Log};
 use crate::prepare::prepare;
 use crate::programs::{self, Running};
-use crate::runtime_server::{News, RuntimeServer};
+use crate::runtime_server::{News, Offer, RuntimeServer};
+use crate::watchdog;
 
 /// How soon the end of what was killed is looked for; each look doubles the pause, up to the longest. What was killed
 /// is gone in a moment, unless the kernel holds it or it is another user's, and then looking soon does not help.
@@ -36,6 +39,8 @@ pub(crate) struct Driver {
     earlier_attempts: u64,
     /// Process ids of what this host started and has not reaped.
     running: Rc<RefCell<BTreeSet<i32>>>,
+    /// Waits for the program to fall silent.
+    watchdog: Option<AbortHandle>,
     events: mpsc::Sender<News>,
     reports: watch::Sender<Option<Report>>,
 }
@@ -50,13 +55,18 @@ impl Driver {
         let failed = || HostError::file("keep the instance's log in", &folder);
         let earlier_attempts = logs::latest_attempt(&folder).map_err(failed())?;
         let log = Log::begin(&folder, earlier_attempts + 1).map_err(failed())?;
-        let server = RuntimeServer::open(&plan.paths.sockets, events.clone())?;
+        let offer = match plan.options.fifo {
+            true => Offer::Fifos,
+            false => Offer::Sockets,
+        };
+        let server = RuntimeServer::open(&plan.paths.sockets, offer, events.clone())?;
         Ok(Driver {
             plan: Rc::new(plan),
             server,
             log,
             earlier_attempts,
             running: Rc::default(),
+            watchdog: None,
             events,
             reports,
         })
@@ -68,9 +78,15 @@ impl Driver {
             Action::Prepare { attempt } => self.prepare(attempt),
             Action::StartTask { index } => self.start_task(index),
             Action::StartProgram => self.start_program(),
-            Action::AskToStop { within } => self.server.ask_to_stop(within),
+            Action::AskToStop { within } => {
+                self.call_off_watchdog();
+                self.server.ask_to_stop(within);
+            }
             Action::Terminate => self.terminate(),
-            Action::Empty => self.empty(),
+            Action::Empty => {
+                self.call_off_watchdog();
+                self.empty();
+            }
             Action::Report(report) => self.report(report),
             Action::Log(line) => self.log.line("host", &line),
             Action::Exit => return true,
@@ -135,7 +151,13 @@ impl Driver {
 
     fn start_program(&mut self) {
         let notify = self.server.notify_path();
-        let extra = [("NOTIFY_SOCKET", notify.as_path())];
+        let watchdog = self.plan.options.watchdog.map(watchdog::variable);
+        let mut extra = vec![("NOTIFY_SOCKET", notify.as_path())];
+        extra.extend(
+            watchdog
+                .iter()
+                .map(|usec| (watchdog::VARIABLE, Path::new(usec))),
+        );
         match programs::start(
             &self.plan.entry_point,
             &self.plan.paths,
@@ -144,14 +166,46 @@ impl Driver {
             &self.log,
         ) {
             Ok(running) => {
+                let pid = running.pid;
                 self.tell(Event::ProgramStarted {
-                    pid: running.pid.as_raw_nonzero().get(),
+                    pid: pid.as_raw_nonzero().get(),
                 });
+                self.set_watchdog(pid);
                 self.watch(running, Event::ProgramEnded);
             }
             Err(error) => self.tell(Event::ProgramNotStarted {
                 reason: error.to_string(),
             }),
+        }
+    }
+
+    /// Ends a program that has promised to be heard of and is not.
+    fn set_watchdog(&mut self, pid: Pid) {
+        let Some(limit) = self.plan.options.watchdog else {
+            return;
+        };
+        let signs = self.server.signs_of_life();
+        let is_armed = self.plan.ready_on_process_start;
+        let (running, log) = (self.running.clone(), self.log.clone());
+        let watching = tokio::task::spawn_local(async move {
+            watchdog::silence(limit, signs, is_armed).await;
+            // What is not reaped yet still has its number.
+            let runs = || running.borrow().contains(&pid.as_raw_nonzero().get());
+            for signal in [Signal::ABORT, Signal::KILL] {
+                if !runs() {
+                    return;
+                }
+                log.line("host", &watchdog::words(limit, signal));
+                let _ = kill_process(pid, signal);
+                tokio::time::sleep(watchdog::ABORT_LIMIT).await;
+            }
+        });
+        self.watchdog = Some(watching.abort_handle());
+    }
+
+    fn call_off_watchdog(&mut self) {
+        if let Some(watchdog) = self.watchdog.take() {
+            watchdog.abort();
         }
     }
 

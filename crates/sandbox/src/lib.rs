@@ -8,7 +8,7 @@
 //!
 //! - [`fork`] starts one of approot's own processes from the single-threaded keeper.
 //! - [`spawn`] starts a startup task or a role program below a host.
-//! - [`Pidfd`] waits for a process to end.
+//! - [`Pidfd`] waits for a process to end; [`unread_bytes`] tells what the other end of a socket has not read.
 //! - [`descendants`] finds and kills what is left below this process, or what a dead host left behind.
 
 #![allow(
@@ -18,9 +18,11 @@
 
 pub mod descendants;
 mod fork;
+mod peer;
 mod pidfd;
 mod spawn;
 
 pub use fork::{close_descriptors_except, fork};
+pub use peer::unread_bytes;
 pub use pidfd::Pidfd;
 pub use spawn::{Program, Spawned, spawn};

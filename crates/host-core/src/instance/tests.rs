@@ -72,6 +72,7 @@ fn leased(status: LeaseStatus) -> Event {
             status,
             incarnation: 1,
             expires_in: None,
+            detail: None,
         },
     }
 }
@@ -248,6 +249,7 @@ fn busy_lasts_as_long_as_its_lease() {
         status: LeaseStatus::Busy,
         incarnation: 1,
         expires_in: Some(Duration::from_secs(3)),
+        detail: None,
     };
     assert_eq!(
         it.step(Event::Leased {
@@ -388,6 +390,7 @@ fn a_lease_that_has_ended_is_gone_for_whatever_comes_next() {
             status: LeaseStatus::Busy,
             incarnation,
             expires_in: Some(Duration::from_secs(seconds)),
+            detail: None,
         },
     };
     assert_eq!(it.step(lease(2, 3)), ["Busy"]);

@@ -195,6 +195,7 @@ fn leased(
         status,
         incarnation,
         expires_in,
+        detail: None,
     };
     Event::Leased {
         client: client.to_owned(),
