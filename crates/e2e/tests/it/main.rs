@@ -2,14 +2,17 @@
 
 #![cfg(test)]
 
+mod clients;
 mod commands;
 mod crashes;
 mod environments;
 mod failures;
+mod fifos;
 mod inspection;
 mod ledger;
 mod lifetimes;
 mod memory;
+mod node;
 mod operators;
 mod packages;
 mod peers;
