@@ -1,5 +1,7 @@
 //! What the file may say, and everything that it may not, with its place.
 
+#![cfg(test)]
+
 use std::time::Duration;
 
 use diagnostics::Sources;

@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_EXPECT=1` rewrites it.
 
+#![cfg(test)]
+
 use std::path::Path;
 
 use expect_test::expect_file;

@@ -14,6 +14,7 @@ mod lifetimes;
 mod memory;
 mod node;
 mod operators;
+mod options;
 mod packages;
 mod peers;
 mod rotation;
