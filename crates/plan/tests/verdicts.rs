@@ -115,6 +115,7 @@ fn options() -> Options {
             digest: "0".repeat(64),
             root: PathBuf::from("/p"),
         },
+        kept: BTreeMap::new(),
     }
 }
 

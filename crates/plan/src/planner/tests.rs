@@ -10,6 +10,8 @@ use schema::{
 
 use super::*;
 
+mod changes;
+
 fn line(text: &str) -> CommandLine {
     CommandLine::parse(text).unwrap()
 }
@@ -105,6 +107,7 @@ fn options() -> Options {
             digest: "abc".into(),
             root: "/state/package".into(),
         },
+        kept: BTreeMap::new(),
     }
 }
 
