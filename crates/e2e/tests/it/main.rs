@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod changes;
 mod commands;
 mod crashes;
 mod environments;
