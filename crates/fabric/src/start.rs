@@ -13,6 +13,7 @@ use schema::Service;
 
 use crate::addresses;
 use crate::error::FabricError;
+use crate::handle::ConfigureRequest;
 use crate::keeper_link::Keeper;
 use crate::store::Store;
 
@@ -112,13 +113,18 @@ pub(crate) async fn start(
             root: staged.root.clone(),
         },
         roles: settings.roles.clone(),
+        kept: BTreeMap::new(),
     };
     let plan =
         plan::plan(&settings.service, &options).map_err(|source| FabricError::Plan { source })?;
     for instance in plan.instances() {
         check_socket_paths(instance)?;
     }
-    store.commit(&plan)?;
+    let request = ConfigureRequest {
+        configuration: None,
+        instances: settings.instances.clone(),
+    };
+    store.commit(&plan, &request)?;
     Ok(plan)
 }
 
@@ -192,7 +198,7 @@ fn find(word: &str, approot: &Path) -> Option<Program> {
     host::resolve(word, in_approot, path.as_deref())
 }
 
-fn check_socket_paths(instance: &InstancePlan) -> Result<(), FabricError> {
+pub(crate) fn check_socket_paths(instance: &InstancePlan) -> Result<(), FabricError> {
     let path = instance.paths.sockets.join("current-state.sock");
     if path.as_os_str().len() > SOCKET_PATH_MAX {
         return Err(FabricError::SocketPath { path });

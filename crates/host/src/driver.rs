@@ -33,6 +33,8 @@ const EMPTY_WARNING: Duration = Duration::from_secs(5);
 /// What the attempt runs in.
 pub(crate) struct Driver {
     plan: Rc<InstancePlan>,
+    /// A newer plan, until the running program is told of it or the next attempt begins.
+    next: Option<Rc<InstancePlan>>,
     server: RuntimeServer,
     log: Log,
     /// Attempts of earlier hosts of this instance.
@@ -62,6 +64,7 @@ impl Driver {
         let server = RuntimeServer::open(&plan.paths.sockets, offer, events.clone())?;
         Ok(Driver {
             plan: Rc::new(plan),
+            next: None,
             server,
             log,
             earlier_attempts,
@@ -70,6 +73,11 @@ impl Driver {
             events,
             reports,
         })
+    }
+
+    /// Keeps a newer plan until the state machine has it taken.
+    pub(crate) fn keep(&mut self, plan: InstancePlan) {
+        self.next = Some(Rc::new(plan));
     }
 
     /// Carries out one action. Returns `true` when the host is to end.
@@ -87,6 +95,7 @@ impl Driver {
                 self.call_off_watchdog();
                 self.empty();
             }
+            Action::Publish => self.publish(),
             Action::Report(report) => self.report(report),
             Action::Log(line) => self.log.line("host", &line),
             Action::Exit => return true,
@@ -105,7 +114,31 @@ impl Driver {
         self.reports.send_replace(Some(report));
     }
 
+    /// Tells the program of the newest plan. Variables are captured when a process starts; those that a task or the
+    /// program gets from now on are the new ones.
+    fn publish(&mut self) {
+        let Some(next) = self.next.take().filter(|next| *next != self.plan) else {
+            return;
+        };
+        self.plan = next;
+        match self.server.publish(&self.plan) {
+            Ok(()) => self
+                .log
+                .line("host", "a new configuration is told to the role"),
+            Err(error) => self.log.line(
+                "host",
+                &format!(
+                    "the role is not told of a new configuration: {}",
+                    chain(&error)
+                ),
+            ),
+        }
+    }
+
     fn prepare(&mut self, attempt: u64) {
+        if let Some(next) = self.next.take() {
+            self.plan = next;
+        }
         let number = self.earlier_attempts + attempt;
         match Log::begin(&self.plan.paths.logs, number) {
             Ok(log) => self.log = log,

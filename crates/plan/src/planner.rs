@@ -51,6 +51,9 @@ pub struct Options {
     pub package: Package,
     /// What the operator has said of roles, by name.
     pub roles: BTreeMap<String, RoleOptions>,
+    /// The addresses of instances that run already, by which nobody notices that the plan is a new one. Nothing else
+    /// gets one of them.
+    pub kept: BTreeMap<InstanceId, Ipv4Addr>,
 }
 
 /// The staged package that instances copy their approot from.
@@ -71,7 +74,7 @@ pub fn plan(service: &Service, options: &Options) -> Result<DeploymentPlan, Plan
         return Err(PlanError::NoListenAddress);
     }
     let counts = instance_counts(service, options)?;
-    let mut addresses = addresses(options, counts.iter().map(|count| *count as usize).sum())?;
+    let mut addresses = addresses(service, options, &counts)?;
     let mut roles = Vec::new();
     for ((role, configuration), count) in service
         .definition
@@ -90,10 +93,9 @@ pub fn plan(service: &Service, options: &Options) -> Result<DeploymentPlan, Plan
         };
         let instances = (0..count)
             .map(|index| {
-                planner.instance(
-                    index,
-                    addresses.next().expect("one was counted for each instance"),
-                )
+                let kept = options.kept.get(&InstanceId::new(&role.name, index));
+                let address = kept.copied().or_else(|| addresses.next());
+                planner.instance(index, address.expect("one was counted for each instance"))
             })
             .collect();
         roles.push(RolePlan {
@@ -163,19 +165,32 @@ fn instance_counts(service: &Service, options: &Options) -> Result<Vec<u32>, Pla
     Ok(service.roles.iter().map(count).collect())
 }
 
-/// The free addresses of the block, at least `wanted` of them.
+/// The free addresses of the block, at least as many as there are instances that have none yet.
 fn addresses(
+    service: &Service,
     options: &Options,
-    wanted: usize,
-) -> Result<impl Iterator<Item = Ipv4Addr>, PlanError> {
+    counts: &[u32],
+) -> Result<impl Iterator<Item = Ipv4Addr> + use<>, PlanError> {
+    let kept: BTreeSet<u8> = options
+        .kept
+        .values()
+        .map(|address| address.octets()[3])
+        .collect();
     let free: Vec<u8> = (1..=INSTANCES_MAX)
         .filter_map(|last| u8::try_from(last).ok())
-        .filter(|last| !options.taken.contains(last))
+        .filter(|last| !options.taken.contains(last) && !kept.contains(last))
         .collect();
-    if free.len() < wanted {
+    let ids = service
+        .definition
+        .roles
+        .iter()
+        .zip(counts)
+        .flat_map(|(role, count)| (0..*count).map(|index| InstanceId::new(&role.name, index)));
+    let (with, without): (Vec<_>, Vec<_>) = ids.partition(|id| options.kept.contains_key(id));
+    if free.len() < without.len() {
         return Err(PlanError::TooManyInstances {
-            wanted,
-            available: free.len(),
+            wanted: with.len() + without.len(),
+            available: with.len() + free.len(),
         });
     }
     let block = options.block;

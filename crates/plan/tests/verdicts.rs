@@ -116,6 +116,7 @@ fn options() -> Options {
             root: PathBuf::from("/p"),
         },
         roles: BTreeMap::new(),
+        kept: BTreeMap::new(),
     }
 }
 

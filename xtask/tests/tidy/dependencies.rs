@@ -41,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "balancer",
             "balancer-core",
+            "diagnostics",
             "fabric-core",
             "host",
             "host-core",

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod changes;
 mod clients;
 mod commands;
 mod crashes;

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod orders;
+
 struct Fixture {
     instance: Instance,
     now: Duration,
@@ -58,6 +60,7 @@ fn describe(action: Action) -> Option<String> {
         Action::AskToStop { .. } => "ask".to_owned(),
         Action::Terminate => "SIGTERM".to_owned(),
         Action::Empty => "SIGKILL".to_owned(),
+        Action::Publish => "publish".to_owned(),
         Action::Report(report) if report.draining => format!("{} draining", report.status),
         Action::Report(report) => report.status.to_string(),
         Action::Log(_) => return None,

@@ -10,6 +10,8 @@ use schema::{
 
 use super::*;
 
+mod changes;
+
 fn line(text: &str) -> CommandLine {
     CommandLine::parse(text).unwrap()
 }
@@ -106,6 +108,7 @@ fn options() -> Options {
             root: "/state/package".into(),
         },
         roles: BTreeMap::new(),
+        kept: BTreeMap::new(),
     }
 }
 
