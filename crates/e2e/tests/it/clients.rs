@@ -57,8 +57,9 @@ impl Lines {
     }
 }
 
-/// The whole life of a deployment with two instances that listen on `port`.
-pub(crate) fn live(deployment: &mut Deployment, port: u16) {
+/// The rest of the life of a deployment with two instances that listen on `port` and have been recycled `recycles`
+/// times.
+pub(crate) fn live(deployment: &mut Deployment, port: u16, recycles: usize) {
     let address = deployment.public(port);
     let ids: Vec<String> = deployment.instances().iter().map(id_of).collect();
     assert_eq!(ids.len(), 2);
@@ -72,7 +73,7 @@ pub(crate) fn live(deployment: &mut Deployment, port: u16) {
     deployment.await_end();
     for id in &ids {
         let log = log_of(deployment, id);
-        let expected = if *id == ids[1] { 2 } else { 1 };
+        let expected = recycles + if *id == ids[1] { 2 } else { 1 };
         assert_eq!(log.matches("out: stopping\n").count(), expected, "{log}");
         assert!(!log.contains("the limit for stopping has passed"), "{log}");
     }

@@ -27,5 +27,5 @@ fn a_client_that_opens_paths_lives_as_any_other() {
     let service = write(folder.path(), parts, 2, vec![]);
     let options = "[role.Fixture]\nfifo = true\ncommand = { \"py.exe\" = \"python3\" }\n";
     fs::write(folder.path().join("approot.toml"), options).unwrap();
-    live(&mut Deployment::start(&service), 1337);
+    live(&mut Deployment::start(&service), 1337, 0);
 }

@@ -3,11 +3,19 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use e2e::deployment::Deployment;
+use e2e::deployment::{Deployment, PATIENCE};
 use e2e::service::{Service, binary, workspace};
+use serde_json::Value;
+use test_support::{wait_until, wait_within};
 
-use crate::clients::{Lines, live};
+use crate::clients::{Lines, live, log_of};
+
+const IDS: [&str; 2] = ["NodeWorker_IN_0", "NodeWorker_IN_1"];
+
+/// How soon after the command a change is known to the worker.
+const CHANGE_LIMIT: Duration = Duration::from_secs(1);
 
 /// The service with what npm installs, in a folder of its own.
 fn node_cloud(folder: &Path) -> Service {
@@ -62,5 +70,61 @@ fn a_worker_on_the_published_library_lives_as_on_the_platform() {
     assert_eq!(lines.ask("setting OnChanging"), "accept");
     assert_eq!(lines.ask("roles"), "NodeWorker");
     drop(lines);
-    live(&mut deployment, 1337);
+    is_told_of_changes(&deployment, folder.path());
+    live(&mut deployment, 1337, 1);
+}
+
+/// A change without a restart, then one that the worker cancels.
+fn is_told_of_changes(deployment: &Deployment, folder: &Path) {
+    let before = deployment.programs();
+    let began = Instant::now();
+    configure(deployment, folder, &[("välkommen", "welcome")]);
+    for id in IDS {
+        wait_until("changing and changed", || {
+            let log = log_of(deployment, id);
+            match log.contains("out: changing: Config") && log.contains("out: changed\n") {
+                true => Ok(()),
+                false => Err(log),
+            }
+        });
+    }
+    assert!(began.elapsed() < CHANGE_LIMIT, "{:?}", began.elapsed());
+    for id in IDS {
+        let mut lines = Lines::to(deployment.public(1337), id);
+        assert_eq!(lines.ask("setting Greeting"), "Hello <there> & welcome");
+    }
+    assert_eq!(deployment.programs(), before, "without a restart");
+
+    let cancel = ("value=\"accept\"", "value=\"cancel\"");
+    configure(deployment, folder, &[("välkommen", "willkommen"), cancel]);
+    wait_within(PATIENCE, "both recycled and Ready", || {
+        let instances = deployment.instances();
+        let is_back = |instance: &Value| instance["recycles"] == 1 && instance["status"] == "Ready";
+        match instances.iter().all(is_back) {
+            true => Ok(()),
+            false => Err(instances),
+        }
+    });
+    for id in IDS {
+        let log = log_of(deployment, id);
+        assert_eq!(log.matches("out: cancelled\n").count(), 1, "{log}");
+        assert_eq!(log.matches("out: changed\n").count(), 1, "{log}");
+        let mut lines = Lines::to(deployment.public(1337), id);
+        assert_eq!(lines.ask("setting OnChanging"), "cancel");
+        assert_eq!(lines.ask("setting Greeting"), "Hello <there> & willkommen");
+    }
+}
+
+/// Gives the deployment its configuration with some of the text replaced.
+fn configure(deployment: &Deployment, folder: &Path, replaced: &[(&str, &str)]) {
+    let path = folder.join("node-cloud/ServiceConfiguration.Local.cscfg");
+    let mut text = fs::read_to_string(path).unwrap();
+    for (old, new) in replaced {
+        assert!(text.contains(old), "{old}");
+        text = text.replace(old, new);
+    }
+    let path = folder.join("changed.cscfg");
+    fs::write(&path, text).unwrap();
+    let output = deployment.approot(&["configure", path.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
 }
