@@ -28,6 +28,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("haproxy", "haproxy"),
     ("minisign", "minisign"),
     ("nc", "netcat-openbsd"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
     ("python3", "python3"),
     ("shellcheck", "shellcheck"),
     ("telnet", "telnet"),
@@ -114,6 +116,10 @@ fn shell_scripts(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = folder.read_dir();
     for entry in entries.with_context(|| format!("list {}", folder.display()))? {
         let path = entry?.path();
+        // What npm has installed is not ours.
+        if path.ends_with("node_modules") {
+            continue;
+        }
         if path.is_dir() && !path.is_symlink() {
             scripts.extend(shell_scripts(&path)?);
         } else if path.extension().is_some_and(|extension| extension == "sh") {

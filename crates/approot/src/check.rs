@@ -7,8 +7,8 @@ use diagnostics::{FileId, Finding, Sources, render_github, render_json, render_s
 use crate::cli::{CheckArguments, FindingsFormat};
 use crate::exit::{self, Failure, Outcome};
 use crate::files::{Files, refuse_two_configurations};
-use crate::service::{read, read_definition};
-use crate::{print, show};
+use crate::service::{folder_of, read, read_definition};
+use crate::{options_file, print, show};
 
 /// Prints the findings, then what could not be looked into at all.
 pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
@@ -81,5 +81,14 @@ fn check_path(
         .filter_map(|configuration| read(sources, configuration, findings))
         .collect();
     findings.extend(schema::check_files(sources, definition, &configurations));
+    if path.is_dir()
+        && let Some(location) = location
+    {
+        let file = options_file::find(None, &folder_of(Some(path), location));
+        // Its findings stand with the definition's own already.
+        let definition =
+            definition.and_then(|file| schema::check_definition(sources, file).definition);
+        options_file::load(sources, file, definition.as_ref(), findings);
+    }
     Ok(())
 }

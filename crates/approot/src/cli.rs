@@ -15,7 +15,7 @@ use crate::exit::{self, Failure};
 #[command(name = "approot", version, max_term_width = 100)]
 #[command(
     after_help = "Exit status: 0 done, 1 failed, 2 wrong command line, 3 invalid definition, configuration or \
-    package, 4 no fabric answers, 6 timed out, 130 interrupted."
+    package, 4 no fabric answers, 5 done but not every instance is Ready, 6 timed out, 130 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -36,6 +36,20 @@ pub(crate) enum Command {
     Logs(LogsArguments),
     /// Stop an instance's program in an orderly way and start it again.
     Recycle(RecycleArguments),
+    /// Start an instance anew, host and all: the approot is made again from the package, local stores and logs stay.
+    ///
+    /// Its program is not asked to stop: it gets SIGTERM, and SIGKILL five seconds later, as from a machine that goes
+    /// down. Stores with cleanOnRoleRecycle are emptied, as at every recycle.
+    Reboot(RecycleArguments),
+    /// Start an instance anew from the package: as a reboot, and nothing stays but local stores and logs.
+    Reimage(RecycleArguments),
+    /// Give the deployment that runs a new configuration: settings and instance counts.
+    ///
+    /// Programs are told of new settings while they run, and recycle where they refuse them. Variables of a process
+    /// that runs do not change. Returns when all of it is carried out and every instance is Ready.
+    Configure(ConfigureArguments),
+    /// Change the number of instances of a role.
+    Scale(ScaleArguments),
     /// Stop the deployment and everything that runs for it.
     Stop(OperateArguments),
     /// Make and inspect packages.
@@ -122,6 +136,10 @@ pub(crate) struct ServiceArguments {
     /// The built program of a role, for a service folder.
     #[arg(long = "binary", value_name = "ROLE=FILE", value_parser = assignment::<PathBuf>)]
     pub(crate) binaries: Vec<(String, PathBuf)>,
+    /// What the service's files cannot say of its roles [default: approot.toml beside the definition or package,
+    /// if there is one].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) options: Option<PathBuf>,
 }
 
 /// Whose packages are accepted.
@@ -209,6 +227,26 @@ pub(crate) struct LogsArguments {
 pub(crate) struct RecycleArguments {
     /// The instance, for example EchoWorker_IN_0.
     pub(crate) instance: String,
+    #[command(flatten)]
+    pub(crate) operate: OperateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigureArguments {
+    /// The service configuration (.cscfg), for the definition that runs.
+    pub(crate) file: PathBuf,
+    /// Run N instances of a role, whatever the configuration says.
+    #[arg(long, value_name = "ROLE=N", value_parser = assignment::<u32>)]
+    pub(crate) instances: Vec<(String, u32)>,
+    #[command(flatten)]
+    pub(crate) operate: OperateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScaleArguments {
+    /// The role and how many instances of it there are to be.
+    #[arg(required = true, value_name = "ROLE=N", value_parser = assignment::<u32>)]
+    pub(crate) instances: Vec<(String, u32)>,
     #[command(flatten)]
     pub(crate) operate: OperateArguments,
 }

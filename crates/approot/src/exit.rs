@@ -10,6 +10,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const INVALID: u8 = 3;
 /// No fabric answers.
 pub(crate) const NO_FABRIC: u8 = 4;
+/// Done, but not every instance is Ready.
+pub(crate) const NOT_READY: u8 = 5;
 /// The time to wait has passed.
 pub(crate) const TIMED_OUT: u8 = 6;
 

@@ -10,6 +10,7 @@
 
 mod check;
 mod cli;
+mod configure;
 mod detach;
 mod difference;
 mod exit;
@@ -20,6 +21,7 @@ mod left_overs;
 mod locations;
 mod notices;
 mod operate;
+mod options_file;
 mod packages;
 mod print;
 mod progress;
@@ -34,6 +36,7 @@ mod table;
 use std::process::ExitCode;
 
 use clap::Parser;
+use fabric::Renewal;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
@@ -44,6 +47,10 @@ fn main() -> ExitCode {
         cli::Command::Status(arguments) => operate::status(&arguments),
         cli::Command::Logs(arguments) => operate::logs(&arguments),
         cli::Command::Recycle(arguments) => operate::recycle(&arguments),
+        cli::Command::Reboot(arguments) => operate::renew(&arguments, Renewal::Reboot),
+        cli::Command::Reimage(arguments) => operate::renew(&arguments, Renewal::Reimage),
+        cli::Command::Configure(arguments) => configure::configure(&arguments),
+        cli::Command::Scale(arguments) => configure::scale(&arguments),
         cli::Command::Stop(arguments) => operate::stop(&arguments),
         cli::Command::Package(cli::PackageCommand::Build(arguments)) => packages::build(&arguments),
         cli::Command::Package(cli::PackageCommand::Verify(arguments)) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use control::{Client, ClientError};
-use fabric::{InstanceStatus, Status};
+use fabric::{InstanceStatus, Renewal, Status};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
@@ -23,7 +23,7 @@ const RECYCLE_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(330);
 
 /// How often the fabric is asked while a command waits.
-const POLL_PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const POLL_PAUSE: Duration = Duration::from_millis(20);
 
 /// `approot status`.
 pub(crate) fn status(arguments: &OperateArguments) -> Outcome {
@@ -62,11 +62,28 @@ pub(crate) fn logs(arguments: &LogsArguments) -> Outcome {
 
 /// `approot recycle`: returns when the instance is Ready again.
 pub(crate) fn recycle(arguments: &RecycleArguments) -> Outcome {
+    again(arguments, async |client, instance| {
+        client.recycle(instance).await
+    })
+}
+
+/// `approot reboot` and `approot reimage`: return when the instance is Ready again.
+pub(crate) fn renew(arguments: &RecycleArguments, renewal: Renewal) -> Outcome {
+    again(arguments, async |client, instance| {
+        client.renew(instance, renewal).await
+    })
+}
+
+/// Has an instance started again by `order`, and says so when it is Ready.
+fn again(
+    arguments: &RecycleArguments,
+    order: impl AsyncFn(&Client, &str) -> Result<(), ClientError>,
+) -> Outcome {
     let client = client(&arguments.operate.fabric)?;
     let instance = &arguments.instance;
     let again = block_on(async {
-        let recycled = timeout(RECYCLE_LIMIT, recycled(&client, instance)).await;
-        recycled.unwrap_or_else(|_| {
+        let started = timeout(RECYCLE_LIMIT, started_again(&client, instance, order)).await;
+        started.unwrap_or_else(|_| {
             let error = anyhow!(
                 "`{instance}` is not Ready again after {} s",
                 RECYCLE_LIMIT.as_secs()
@@ -84,11 +101,15 @@ pub(crate) fn recycle(arguments: &RecycleArguments) -> Outcome {
     Ok(exit::DONE)
 }
 
-/// Orders the recycle and polls until the instance is Ready in a later attempt.
-async fn recycled(client: &Client, instance: &str) -> Result<InstanceStatus, Failure> {
+/// Gives the order and polls until the instance is Ready in a later attempt.
+async fn started_again(
+    client: &Client,
+    instance: &str,
+    order: impl AsyncFn(&Client, &str) -> Result<(), ClientError>,
+) -> Result<InstanceStatus, Failure> {
     let before = client.status().await.map_err(failure)?;
     let before = find(&before, instance).map_or(0, |found| found.attempt);
-    client.recycle(instance).await.map_err(failure)?;
+    order(client, instance).await.map_err(failure)?;
     loop {
         let status = client.status().await.map_err(failure)?;
         let found = find(&status, instance);
@@ -138,7 +159,7 @@ async fn stopped(client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
-fn client(arguments: &FabricArguments) -> Result<Client, Failure> {
+pub(crate) fn client(arguments: &FabricArguments) -> Result<Client, Failure> {
     Ok(Client::new(locations::control_socket(
         arguments.state.as_deref(),
     )?))
@@ -150,19 +171,20 @@ fn find<'a>(status: &'a Status, instance: &str) -> Option<&'a InstanceStatus> {
         .find(|found| found.id.as_str() == instance)
 }
 
-fn is_ready(instance: &InstanceStatus) -> bool {
+pub(crate) fn is_ready(instance: &InstanceStatus) -> bool {
     instance.status.to_string() == "Ready"
 }
 
-fn failure(error: ClientError) -> Failure {
+pub(crate) fn failure(error: ClientError) -> Failure {
     let status = match error {
         ClientError::NoFabric { .. } | ClientError::Silent { .. } => exit::NO_FABRIC,
+        ClientError::Invalid { .. } => exit::INVALID,
         _ => exit::FAILED,
     };
     exit::with(status, error)
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

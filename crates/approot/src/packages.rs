@@ -14,9 +14,9 @@ use crate::cli::{BuildArguments, Format, VerifyArguments, by_role};
 use crate::exit::{self, Failure, Outcome};
 use crate::progress::Shown;
 use crate::service::{self, Location, Words};
-use crate::{show, signing, staging};
+use crate::{options_file, show, signing, staging};
 
-/// Makes the package, and puts its configuration and the digests of both beside it.
+/// Makes the package, and puts its configuration, its options and the digests of all of them beside it.
 ///
 /// The digests come last, so a folder whose digests are right is complete.
 pub(crate) fn build(arguments: &BuildArguments) -> Outcome {
@@ -46,6 +46,7 @@ pub(crate) fn build(arguments: &BuildArguments) -> Outcome {
     let built = write(&source, path, &out.join(&package_name), arguments)?;
     let signature = sign(&built, key.as_ref())?;
     let configuration = copy_configuration(&loaded.configuration, out)?;
+    let options = options_file::copy(loaded.options.file.as_deref(), out)?;
     let name = configuration
         .file_name()
         .and_then(|name| name.to_str())
@@ -53,6 +54,7 @@ pub(crate) fn build(arguments: &BuildArguments) -> Outcome {
     let signature_name = format!("{package_name}{}", packager::SIGNATURE_SUFFIX);
     let mut names = vec![package_name.as_str(), name];
     names.extend(signature.is_some().then_some(signature_name.as_str()));
+    names.extend(options);
     let known = [(package_name.as_str(), built.sha256)];
     packager::write_sums_knowing(out, &names, &known).context("cannot write the digests")?;
     summarise(&built, &configuration, signature.as_deref(), arguments)?;

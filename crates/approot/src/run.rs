@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Outcome {
         state,
         source,
         service: loaded.service,
+        roles: loaded.options.roles,
         instances,
         listen: arguments.listen.clone(),
         emulated: arguments.emulated,

@@ -12,6 +12,7 @@ use schema::{Content, Definition, RoleDefinition, Service};
 
 use crate::cli::{ServiceArguments, by_role};
 use crate::exit::{self, Failure};
+use crate::options_file::{self, Options};
 use crate::show;
 use crate::staging::{self, Undefined};
 
@@ -82,6 +83,7 @@ pub(crate) struct Loaded {
     pub(crate) service: Service,
     pub(crate) location: Location,
     pub(crate) configuration: PathBuf,
+    pub(crate) options: Options,
 }
 
 /// How much is said of findings.
@@ -110,11 +112,16 @@ pub(crate) fn load(arguments: &ServiceArguments, words: Words) -> Result<Loaded,
         }
         _ => None,
     };
-    let service = report(&sources, findings, words, service)?;
+    let file = options_file::find(arguments.options.as_deref(), &beside);
+    let definition = service.as_ref().map(|service| &service.definition);
+    let options = options_file::load(&mut sources, file, definition, &mut findings);
+    let sound = service.zip(options);
+    let (service, options) = report(&sources, findings, words, sound)?;
     Ok(Loaded {
         service,
         location,
         configuration,
+        options,
     })
 }
 

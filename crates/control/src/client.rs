@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use fabric::Status;
-use http_body_util::{BodyExt, Empty};
+use fabric::{ConfigureRequest, Configured, Renewal, Status};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Method, Request, Response, StatusCode};
@@ -55,6 +55,11 @@ pub enum ClientError {
         /// What it said.
         message: String,
     },
+    /// What was sent does not fit the service.
+    Invalid {
+        /// What the fabric said.
+        message: String,
+    },
     /// The fabric's answer is not what this version expects.
     Document {
         /// What the JSON reader said.
@@ -77,7 +82,9 @@ impl fmt::Display for ClientError {
                 socket.display()
             ),
             ClientError::Broken { .. } => write!(f, "the fabric went away"),
-            ClientError::Refused { message } => write!(f, "{message}"),
+            ClientError::Refused { message } | ClientError::Invalid { message } => {
+                write!(f, "{message}")
+            }
             ClientError::Document { .. } => write!(f, "the fabric's answer cannot be read"),
             ClientError::TooLarge => {
                 write!(f, "the fabric's answer is over {DOCUMENT_BYTES_MAX} bytes")
@@ -92,9 +99,10 @@ impl std::error::Error for ClientError {
             ClientError::NoFabric { source, .. } => Some(source),
             ClientError::Broken { source } => Some(source),
             ClientError::Document { source } => Some(source),
-            ClientError::Silent { .. } | ClientError::Refused { .. } | ClientError::TooLarge => {
-                None
-            }
+            ClientError::Silent { .. }
+            | ClientError::Refused { .. }
+            | ClientError::Invalid { .. }
+            | ClientError::TooLarge => None,
         }
     }
 }
@@ -132,6 +140,47 @@ impl Client {
         self.in_time(self.request(Method::POST, &path))
             .await
             .map(drop)
+    }
+
+    /// Orders that the instance is started anew, without waiting for it. May be repeated.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::Refused`] when there is no such instance.
+    pub async fn renew(&self, instance: &str, renewal: Renewal) -> Result<(), ClientError> {
+        let what = match renewal {
+            Renewal::Reboot => "reboot",
+            Renewal::Reimage => "reimage",
+        };
+        let path = format!("/v1/instances/{}/{what}", encode(instance));
+        self.in_time(self.request(Method::POST, &path))
+            .await
+            .map(drop)
+    }
+
+    /// The service definition that runs, as it was written.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn definition(&self) -> Result<Vec<u8>, ClientError> {
+        let answer = async { collect(self.request(Method::GET, "/v1/definition").await?).await };
+        self.in_time(answer).await
+    }
+
+    /// Has a new configuration committed, without waiting for what it asks of the instances. May be repeated.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::Invalid`] when it does not fit the service, [`ClientError::Refused`] when
+    /// it cannot be taken now.
+    pub async fn configure(&self, request: &ConfigureRequest) -> Result<Configured, ClientError> {
+        let body = serde_json::to_vec(request).expect("a request is text and numbers");
+        let answer = async {
+            let sent = self
+                .send(Method::POST, "/v1/configure", body.into())
+                .await?;
+            collect(sent).await
+        };
+        let document = self.in_time(answer).await?;
+        serde_json::from_slice(&document).map_err(|source| ClientError::Document { source })
     }
 
     /// Orders the stop of the whole, without waiting for it. May be repeated.
@@ -191,8 +240,18 @@ impl Client {
             })
     }
 
-    /// Sends a request and waits for the head of its answer, or for the whole of a refusal.
+    /// Sends a request without a body.
     async fn request(&self, method: Method, path: &str) -> Result<Response<Incoming>, ClientError> {
+        self.send(method, path, Bytes::new()).await
+    }
+
+    /// Sends a request and waits for the head of its answer, or for the whole of a refusal.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, ClientError> {
         let broken = |source| ClientError::Broken { source };
         let stream =
             UnixStream::connect(&self.socket)
@@ -209,7 +268,8 @@ impl Client {
             .method(method)
             .uri(path)
             .header("host", "approot")
-            .body(Empty::<Bytes>::new())
+            .header("content-type", "application/json")
+            .body(Full::new(body))
             .expect("the path is made of encoded parts");
         let response = sender.send_request(request).await.map_err(broken)?;
         if response.status().is_success() {
@@ -217,13 +277,14 @@ impl Client {
         }
         let status: StatusCode = response.status();
         let body = collect(response).await?;
-        let message = String::from_utf8_lossy(&body).into_owned();
-        Err(ClientError::Refused {
-            message: if message.is_empty() {
-                status.to_string()
-            } else {
-                message
-            },
+        let mut message = String::from_utf8_lossy(&body).into_owned();
+        if message.is_empty() {
+            message = status.to_string();
+        }
+        Err(if status == StatusCode::UNPROCESSABLE_ENTITY {
+            ClientError::Invalid { message }
+        } else {
+            ClientError::Refused { message }
         })
     }
 }

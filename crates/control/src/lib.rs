@@ -4,6 +4,10 @@
 //! GET  /v1/status                      the document of `approot status --format json`
 //! GET  /v1/logs?instance=ID&follow=1   what instances printed, as lines of text, oldest first; 503 with too many readers
 //! POST /v1/instances/{id}/recycle      202, or 404 with the instances there are
+//! POST /v1/instances/{id}/reboot       202 when it is committed, or 404; so is reimage
+//! GET  /v1/definition                  the service definition that runs
+//! POST /v1/configure                   a `ConfigureRequest`, answered with a `Configured` once it is committed; 422 where
+//!                                      it does not fit the service, 409 while it cannot be taken
 //! POST /v1/stop                        202
 //! ```
 //!

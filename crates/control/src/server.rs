@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use fabric::{Handle, NoSuchInstance};
+use fabric::{ConfigureRefused, ConfigureRequest, Handle, NoSuchInstance, Renewal};
 use plan::InstanceId;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -34,6 +34,10 @@ pub async fn serve(listener: UnixListener, fabric: Handle) {
         .route("/v1/status", get(status))
         .route("/v1/logs", get(show_logs))
         .route("/v1/instances/{id}/recycle", post(recycle))
+        .route("/v1/instances/{id}/reboot", post(reboot))
+        .route("/v1/instances/{id}/reimage", post(reimage))
+        .route("/v1/definition", get(definition))
+        .route("/v1/configure", post(configure))
         .route("/v1/stop", post(stop))
         .with_state(Api {
             fabric,
@@ -58,6 +62,51 @@ async fn recycle(State(api): State<Api>, Path(id): Path<String>) -> Response {
         Some(Ok(())) => StatusCode::ACCEPTED.into_response(),
         Some(Err(refused)) => {
             (StatusCode::NOT_FOUND, no_such_instance(&id, &refused)).into_response()
+        }
+        None => ending(),
+    }
+}
+
+async fn reboot(State(api): State<Api>, Path(id): Path<String>) -> Response {
+    renew(&api, &id, Renewal::Reboot).await
+}
+
+async fn reimage(State(api): State<Api>, Path(id): Path<String>) -> Response {
+    renew(&api, &id, Renewal::Reimage).await
+}
+
+async fn renew(api: &Api, id: &str, renewal: Renewal) -> Response {
+    match api.fabric.renew(InstanceId::from(id), renewal).await {
+        Some(Ok(())) => StatusCode::ACCEPTED.into_response(),
+        Some(Err(refused)) => {
+            (StatusCode::NOT_FOUND, no_such_instance(id, &refused)).into_response()
+        }
+        None => ending(),
+    }
+}
+
+async fn definition(State(api): State<Api>) -> Response {
+    let Some(path) = api.fabric.definition().await else {
+        return ending();
+    };
+    // A small file, which the kernel has just had in its hands.
+    match std::fs::read(&path) {
+        Ok(bytes) => ([(header::CONTENT_TYPE, "text/xml")], bytes).into_response(),
+        Err(error) => {
+            let words = format!("cannot read {}: {error}", path.display());
+            (StatusCode::INTERNAL_SERVER_ERROR, words).into_response()
+        }
+    }
+}
+
+async fn configure(State(api): State<Api>, Json(request): Json<ConfigureRequest>) -> Response {
+    match api.fabric.configure(request).await {
+        Some(Ok(configured)) => Json(configured).into_response(),
+        Some(Err(ConfigureRefused::Invalid(words))) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, words).into_response()
+        }
+        Some(Err(ConfigureRefused::Conflict(words))) => {
+            (StatusCode::CONFLICT, words).into_response()
         }
         None => ending(),
     }

@@ -1,10 +1,12 @@
 //! The state machine itself. The picture is in the crate's documentation.
 
+mod changes;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use host_core::{Order, Report, Status};
-use plan::{DeploymentPlan, InstanceId};
+use plan::{DeploymentPlan, InstanceId, InstancePlan};
 
 use crate::member::{Drain, Host, Member};
 use crate::messages::{Action, Event, MemberView, Outcome};
@@ -21,6 +23,10 @@ pub const START_ATTEMPTS_MAX: u32 = 3;
 /// The longest wait before a host that died is spawned again.
 pub const HOST_PACE_MAX: Duration = Duration::from_secs(60);
 
+/// How many hosts of an instance may end in a row, with none of them Ready, until it is called Failed. It is still
+/// tried, at the longest pace.
+pub const HOST_FAILURES_MAX: u32 = 3;
+
 /// How long a stop may take. A host has limits of its own for each step (its drain, the role's five minutes, as long
 /// again for foreground tasks); one that outlasts their sum is stuck, and is killed.
 pub const STOP_LIMIT: Duration = Duration::from_secs(11 * 60);
@@ -33,6 +39,8 @@ enum Goal {
     /// The stop is complete and was said.
     Over,
 }
+
+pub use changes::CHANGE_LIMIT;
 
 /// The controller of one deployment.
 #[derive(Debug)]
@@ -48,16 +56,18 @@ pub struct Controller {
     routed: Vec<EndpointRouting>,
     has_balancer: bool,
     acknowledged: u64,
+    /// When the latest configuration came.
+    changed_at: Option<Duration>,
     actions: VecDeque<Action>,
 }
 
 impl Controller {
     /// A controller that brings `plan` to life, as soon as it hears that the instances are vacant.
     pub fn new(plan: DeploymentPlan) -> Self {
-        let is_public = |role: &str| plan.public.iter().any(|public| public.role == role);
+        let member = |instance: &InstancePlan| Member::new(is_public(&plan, &instance.role));
         let members = plan
             .instances()
-            .map(|instance| (instance.id.clone(), Member::new(is_public(&instance.role))))
+            .map(|instance| (instance.id.clone(), member(instance)))
             .collect();
         Controller {
             plan,
@@ -69,6 +79,7 @@ impl Controller {
             routed: Vec::new(),
             has_balancer: false,
             acknowledged: 0,
+            changed_at: None,
             actions: VecDeque::new(),
         }
     }
@@ -124,6 +135,8 @@ impl Controller {
                 incarnation,
             } => self.handle_idle(&instance, incarnation),
             Event::Recycle(id) => self.order(&id, Order::Recycle),
+            Event::Reboot(id) => self.reboot(now, &id),
+            Event::Configured(plan) => self.configure(now, *plan),
             Event::Stop => self.begin_stop(now),
         }
         self.settle(now);
@@ -146,7 +159,8 @@ impl Controller {
                 Host::Absent { spawn_at } if self.goal == Goal::Run => Some(spawn_at),
                 _ => None,
             };
-            [spawn, member.drain.map(|drain| drain.until)]
+            let kill = member.leaving.as_ref().map(|leaving| leaving.kill_at);
+            [spawn, member.drain.map(|drain| drain.until), kill]
         };
         self.members
             .values()
@@ -161,6 +175,7 @@ impl Controller {
             && member.host == Host::Unknown
         {
             member.host = Host::Absent { spawn_at: now };
+            self.discard_if_left(id);
         }
     }
 
@@ -170,8 +185,10 @@ impl Controller {
             && !matches!(member.host, Host::Absent { .. })
         {
             member.host = Host::Present;
-            if self.goal != Goal::Run {
+            if self.goal != Goal::Run || member.leaving.is_some() {
                 self.order(id, Order::Stop);
+            } else if member.is_rebooting {
+                self.order(id, Order::Reboot);
             }
         }
     }
@@ -182,9 +199,11 @@ impl Controller {
         };
         let pace = match member.host_deaths {
             0 => Duration::ZERO,
+            _ if member.is_rebooting => Duration::ZERO,
             deaths => Duration::from_secs(1 << (deaths - 1).min(6)).min(HOST_PACE_MAX),
         };
-        member.host_deaths += 1;
+        member.host_deaths += u32::from(!member.is_rebooting);
+        member.changes = 0;
         member.host = Host::Absent {
             spawn_at: now + pace,
         };
@@ -194,6 +213,8 @@ impl Controller {
             let is_over = self.goal != Goal::Run;
             report.status = if is_over {
                 Status::Stopped
+            } else if member.host_deaths > HOST_FAILURES_MAX {
+                Status::Failed
             } else {
                 Status::Recycling
             };
@@ -202,10 +223,17 @@ impl Controller {
             // The next host counts from nothing.
             report.ends = 0;
             report.failed_starts = 0;
+            report.changes = 0;
             if !is_over {
-                report.detail = Some("its host has ended".to_owned());
+                let detail = if member.is_rebooting {
+                    "it is started anew"
+                } else {
+                    "its host has ended"
+                };
+                report.detail = Some(detail.to_owned());
             }
         }
+        self.discard_if_left(id);
     }
 
     fn handle_report(&mut self, id: &InstanceId, report: Report) {
@@ -230,6 +258,7 @@ impl Controller {
         if report.status == Status::Ready {
             member.was_ready = true;
             member.host_deaths = 0;
+            member.is_replacing &= report.changes < member.changes;
         }
         let is_same_attempt =
             member.report.as_ref().map(|known| known.attempt) == Some(report.attempt);
@@ -281,6 +310,7 @@ impl Controller {
     /// Draws every conclusion that what is known now allows.
     fn settle(&mut self, now: Duration) {
         self.spawn(now);
+        self.tell_changes();
         self.route();
         self.drain(now);
         self.judge_start();
@@ -296,6 +326,9 @@ impl Controller {
         for (id, member) in &mut self.members {
             if matches!(member.host, Host::Absent { spawn_at } if spawn_at <= now) {
                 member.host = Host::Spawning;
+                // It is given the plan as it is now, and makes anew what it is told to.
+                member.due = None;
+                member.is_rebooting = false;
                 self.actions.push_back(Action::SpawnHost(id.clone()));
             }
         }
@@ -303,7 +336,7 @@ impl Controller {
 
     /// Sends a new routing, if anything about it has changed.
     fn route(&mut self) {
-        let endpoints = endpoints(&self.plan, |id| &self.members[id]);
+        let endpoints = endpoints(&self.plan, &self.members);
         if !self.has_balancer || endpoints == self.routed {
             return;
         }
@@ -358,6 +391,7 @@ impl Controller {
         let failed = self
             .members
             .iter()
+            .filter(|(_, member)| member.leaving.is_none())
             .find_map(|(id, member)| Some((id.clone(), failure(member)?)));
         if let Some((instance, cause)) = failed {
             self.starting = false;
@@ -370,6 +404,14 @@ impl Controller {
     }
 
     fn kill_late_hosts(&mut self, now: Duration) {
+        for (id, member) in &mut self.members {
+            if let Some(leaving) = &mut member.leaving
+                && leaving.kill_at <= now
+            {
+                self.actions.push_back(Action::KillHost(id.clone()));
+                leaving.kill_at = now + STOP_LIMIT;
+            }
+        }
         if self.kill_at.is_none_or(|kill_at| now < kill_at) {
             return;
         }
@@ -404,6 +446,11 @@ impl Controller {
             );
         }
     }
+}
+
+/// Whether any input endpoint leads to the role.
+fn is_public(plan: &DeploymentPlan, role: &str) -> bool {
+    plan.public.iter().any(|public| public.role == role)
 }
 
 /// Why an instance that was never Ready will not become so.

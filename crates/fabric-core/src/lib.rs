@@ -13,6 +13,9 @@
 //!                                           acknowledges it      limit passes: cut
 //! ```
 //!
+//! A new configuration is a new plan ([`Event::Configured`]). Hosts are told of it, those that have to recycle one
+//! upgrade domain at a time; instances beyond the new count leave by the stop path, and their folders go.
+//!
 //! What a table of the balancer looks like is not known here: [`Routing`] says who is in rotation, and the
 //! driver translates.
 
@@ -23,6 +26,9 @@ mod member;
 mod messages;
 mod routing;
 
-pub use controller::{Controller, DRAIN_LIMIT, HOST_PACE_MAX, START_ATTEMPTS_MAX, STOP_LIMIT};
+pub use controller::{
+    CHANGE_LIMIT, Controller, DRAIN_LIMIT, HOST_FAILURES_MAX, HOST_PACE_MAX, START_ATTEMPTS_MAX,
+    STOP_LIMIT,
+};
 pub use messages::{Action, Event, MemberView, Outcome};
 pub use routing::{EndpointRouting, Rotation, Route, Routing};

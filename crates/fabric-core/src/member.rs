@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use host_core::{Report, Status};
+use host_core::{Order, Report, Status};
+use plan::InstancePlan;
 
 use crate::routing::Rotation;
 
@@ -41,6 +42,25 @@ pub(crate) struct Member {
     pub(crate) first_attempt: Option<u64>,
     /// Whether any input endpoint leads to it.
     pub(crate) is_public: bool,
+    /// What its host has to be told of a new plan: [`Order::Change`] or [`Order::Replace`].
+    pub(crate) due: Option<Order>,
+    /// How many new plans its host was told of.
+    pub(crate) changes: u64,
+    /// It was told to replace its program, and has not been Ready since.
+    pub(crate) is_replacing: bool,
+    /// Its host is to end, or has ended, because the instance is started anew.
+    pub(crate) is_rebooting: bool,
+    /// It is in the plan no more.
+    pub(crate) leaving: Option<Leaving>,
+}
+
+/// An instance on its way out of the deployment.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    /// What its host runs.
+    pub(crate) plan: InstancePlan,
+    /// When a host that has not ended is killed.
+    pub(crate) kill_at: Duration,
 }
 
 impl Member {
@@ -53,7 +73,19 @@ impl Member {
             was_ready: false,
             first_attempt: None,
             is_public,
+            due: None,
+            changes: 0,
+            is_replacing: false,
+            is_rebooting: false,
+            leaving: None,
         }
+    }
+
+    /// Whether something that a new configuration asks of it is still to come.
+    pub(crate) fn is_pending(&self) -> bool {
+        let taken = self.report.as_ref().map_or(0, |report| report.changes);
+        let is_untold = self.host == Host::Present && taken < self.changes;
+        self.leaving.is_some() || self.due.is_some() || self.is_replacing || is_untold
     }
 
     /// The incarnation of the instance's program and its place in the rotation; `None` before the first attempt.

@@ -1,7 +1,7 @@
 //! What goes into the controller and what comes out of it.
 
 use host_core::{Order, Report};
-use plan::InstanceId;
+use plan::{DeploymentPlan, InstanceId};
 
 use crate::routing::Routing;
 
@@ -32,6 +32,10 @@ pub enum Event {
     },
     /// An operator wants an instance recycled.
     Recycle(InstanceId),
+    /// An operator wants an instance started anew, host and all. What of it is made anew, the driver knows.
+    Reboot(InstanceId),
+    /// A new plan of the same deployment was committed, and is carried out from now on.
+    Configured(Box<DeploymentPlan>),
     /// The deployment is to stop.
     Stop,
 }
@@ -45,6 +49,10 @@ pub enum Action {
     KillHost(InstanceId),
     /// Pass an order on.
     Order(InstanceId, Order),
+    /// Give the host its instance's plan as it is now, with [`Order::Change`] or [`Order::Replace`].
+    Change(InstanceId, Order),
+    /// The instance has left the deployment and nothing of it runs: remove its folders. Answered by `Vacant`.
+    Discard(InstanceId),
     /// Give the balancer its whole table.
     Route(Routing),
     /// Close the connections that are left at a program out of rotation.

@@ -1,8 +1,9 @@
 //! Who is in rotation.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use plan::{DeploymentPlan, InstanceId};
+use plan::{DeploymentPlan, InstanceId, InstancePlan};
 
 use crate::member::Member;
 
@@ -50,28 +51,22 @@ pub enum Rotation {
     Dead,
 }
 
-/// The endpoints' routing, from what the members say.
-pub(crate) fn endpoints<'a>(
+/// The endpoints' routing, from what the members say. Those that leave the deployment are there until their hosts have
+/// ended.
+pub(crate) fn endpoints(
     plan: &DeploymentPlan,
-    member: impl Fn(&InstanceId) -> &'a Member,
+    members: &BTreeMap<InstanceId, Member>,
 ) -> Vec<EndpointRouting> {
-    let instances = |role: &str| {
-        plan.roles
-            .iter()
-            .find(|known| known.name == role)
-            .into_iter()
-            .flat_map(|role| &role.instances)
-    };
     plan.public
         .iter()
         .map(|public| {
-            let routes = instances(&public.role).filter_map(|instance| {
+            let routes = instances(plan, members, &public.role).filter_map(|instance| {
                 let endpoint = instance
                     .endpoints
                     .iter()
                     .find(|endpoint| endpoint.name == public.name)?;
                 let (incarnation, rotation) =
-                    member(&instance.id).rotation(public.ignore_role_instance_status)?;
+                    members[&instance.id].rotation(public.ignore_role_instance_status)?;
                 Some(Route {
                     instance: instance.id.clone(),
                     address: endpoint.address,
@@ -85,4 +80,21 @@ pub(crate) fn endpoints<'a>(
             }
         })
         .collect()
+}
+
+/// The instances of a role, with those that leave as they were planned.
+fn instances<'a>(
+    plan: &'a DeploymentPlan,
+    members: &'a BTreeMap<InstanceId, Member>,
+    role: &'a str,
+) -> impl Iterator<Item = &'a InstancePlan> {
+    let stays = move |instance: &&InstancePlan| members[&instance.id].leaving.is_none();
+    let leaving = members
+        .values()
+        .filter_map(|member| member.leaving.as_ref())
+        .map(|leaving| &leaving.plan);
+    plan.instances()
+        .filter(stays)
+        .chain(leaving)
+        .filter(move |instance| instance.role == role)
 }

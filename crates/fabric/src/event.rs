@@ -5,6 +5,8 @@ use fabric_core::Event as ControllerEvent;
 use keeper::protocol::Notice as KeeperNotice;
 use plan::InstanceId;
 
+use crate::FabricError;
+
 /// What happens to a fabric.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -17,4 +19,6 @@ pub(crate) enum Event {
     /// A host's link has ended. The keeper tells of the host's own end, as long as there is one.
     HostUnlinked(InstanceId),
     HostRefused(InstanceId, String),
+    /// The folders of an instance that has left are gone, or why not.
+    Discarded(InstanceId, Option<FabricError>),
 }

@@ -1,8 +1,11 @@
 //! How operators' requests reach the fabric.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use plan::InstanceId;
+use host::protocol::Renewal;
+use plan::{Difference, InstanceId};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::status::Status;
@@ -12,6 +15,16 @@ use crate::status::Status;
 pub(crate) enum ControlRequest {
     Status(oneshot::Sender<Status>),
     Recycle(InstanceId, oneshot::Sender<Result<(), NoSuchInstance>>),
+    Renew(
+        InstanceId,
+        Renewal,
+        oneshot::Sender<Result<(), NoSuchInstance>>,
+    ),
+    Configure(
+        ConfigureRequest,
+        oneshot::Sender<Result<Configured, ConfigureRefused>>,
+    ),
+    Definition(oneshot::Sender<PathBuf>),
     Stop(oneshot::Sender<()>),
     LogFolders(oneshot::Sender<Vec<(InstanceId, PathBuf)>>),
 }
@@ -21,6 +34,35 @@ pub(crate) enum ControlRequest {
 pub struct NoSuchInstance {
     /// The instances there are.
     pub known: Vec<InstanceId>,
+}
+
+/// A new configuration for the deployment that runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConfigureRequest {
+    /// The text of a service configuration; `None` for the one that is in force.
+    pub configuration: Option<String>,
+    /// Instance counts that replace the configuration's. With no new text, the others that were replaced stay so.
+    pub instances: BTreeMap<String, u32>,
+}
+
+/// A configuration was committed and is being carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configured {
+    /// The number of the plan; that of before where nothing changes.
+    pub incarnation: u64,
+    /// What it asks of the instances.
+    #[serde(flatten)]
+    pub difference: Difference,
+}
+
+/// A configuration was not taken, and nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigureRefused {
+    /// It does not fit the service.
+    Invalid(String),
+    /// Not now.
+    Conflict(String),
 }
 
 /// Asks a running fabric. Clones ask the same one.
@@ -41,6 +83,30 @@ impl Handle {
     pub async fn recycle(&self, instance: InstanceId) -> Option<Result<(), NoSuchInstance>> {
         self.ask(|answer| ControlRequest::Recycle(instance, answer))
             .await
+    }
+
+    /// Orders that an instance is started anew, host and all; returns when that is committed. May be repeated.
+    pub async fn renew(
+        &self,
+        instance: InstanceId,
+        renewal: Renewal,
+    ) -> Option<Result<(), NoSuchInstance>> {
+        self.ask(|answer| ControlRequest::Renew(instance, renewal, answer))
+            .await
+    }
+
+    /// Commits a new configuration; it is carried out from then on. The same one again changes nothing.
+    pub async fn configure(
+        &self,
+        request: ConfigureRequest,
+    ) -> Option<Result<Configured, ConfigureRefused>> {
+        self.ask(|answer| ControlRequest::Configure(request, answer))
+            .await
+    }
+
+    /// The service definition that the deployment runs.
+    pub async fn definition(&self) -> Option<PathBuf> {
+        self.ask(ControlRequest::Definition).await
     }
 
     /// Orders the stop of the whole; returns as soon as it is ordered. May be repeated.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fabric_core::Event as ControllerEvent;
-use host::protocol::{Assignment, FromHost, ToHost};
+use host::protocol::{Assignment, FromHost, Renewal, ToHost};
 use host_core::Order;
 use ipc::{Link, LinkError, ProcessLock, greet};
 use keeper::protocol::Request;
@@ -41,7 +41,7 @@ pub(crate) struct Hosts {
 }
 
 struct HostLink {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<ToHost>,
     task: AbortHandle,
 }
 
@@ -80,7 +80,7 @@ impl Hosts {
     }
 
     /// Has a host forked, gives it its plan, and passes its reports on.
-    pub(crate) fn spawn(&mut self, plan: InstancePlan, generation: u64) {
+    pub(crate) fn spawn(&mut self, plan: InstancePlan, generation: u64, renewal: Option<Renewal>) {
         let (orders, queue) = mpsc::channel(ORDERS);
         let instance = plan.id.clone();
         let (keeper, claim, events) =
@@ -104,7 +104,14 @@ impl Hosts {
             }
             match connect(&socket).await {
                 // However it ends: the host ends with it.
-                Ok(stream) => drop(talk(stream, plan, generation, queue, &events).await),
+                Ok(stream) => {
+                    let start = ToHost::Start {
+                        generation,
+                        plan: Box::new(plan),
+                        renewal,
+                    };
+                    drop(talk(stream, id.clone(), start, queue, &events).await);
+                }
                 // It is stuck before it has begun.
                 Err(_) => drop(
                     keeper
@@ -128,8 +135,19 @@ impl Hosts {
 
     /// Queues an order. A host that does not take its orders is stuck, and one order more is not what it needs.
     pub(crate) fn order(&self, id: &InstanceId, order: Order) {
+        self.say(id, ToHost::Order(order));
+    }
+
+    /// Queues a new plan, with what is to be done about it.
+    pub(crate) fn change(&self, plan: InstancePlan, order: Order) {
+        let id = plan.id.clone();
+        let plan = Box::new(plan);
+        self.say(&id, ToHost::Change { order, plan });
+    }
+
+    fn say(&self, id: &InstanceId, message: ToHost) {
         if let Some(link) = self.links.get(id) {
-            let _ = link.orders.try_send(order);
+            let _ = link.orders.try_send(message);
         }
     }
 }
@@ -141,23 +159,14 @@ pub(crate) fn socket_path(plan: &InstancePlan) -> PathBuf {
 
 async fn talk(
     stream: UnixStream,
-    plan: InstancePlan,
-    generation: u64,
-    mut orders: mpsc::Receiver<Order>,
+    id: InstanceId,
+    start: ToHost,
+    mut orders: mpsc::Receiver<ToHost>,
     events: &mpsc::Sender<Event>,
 ) -> Result<(), LinkError> {
-    let id = plan.id.clone();
     let (mut receiver, mut sender) = Link::new(stream).split();
     greet(&mut receiver, &mut sender, "fabric").await?;
-    sender
-        .send(
-            &ToHost::Start {
-                generation,
-                plan: Box::new(plan),
-            },
-            &[],
-        )
-        .await?;
+    sender.send(&start, &[]).await?;
     let _ = events
         .send(Event::Controller(ControllerEvent::HostStarted(id.clone())))
         .await;
@@ -177,7 +186,7 @@ async fn talk(
     };
     let writing = async {
         while let Some(order) = orders.recv().await {
-            sender.send(&ToHost::Order(order), &[]).await?;
+            sender.send(&order, &[]).await?;
         }
         Ok(())
     };

@@ -3,15 +3,19 @@
 //! The host of a planned instance ends what its predecessor left. An instance that an earlier run had and this one
 //! has not, because it runs fewer, gets no host; this module does the same for it.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use ipc::ProcessLock;
-use plan::DeploymentPlan;
+use plan::{DeploymentPlan, InstanceId};
 use rustix::process::{Signal, kill_process};
 use sandbox::descendants;
+use tokio::sync::mpsc;
 use tokio::time::sleep;
+
+use crate::event::Event;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -20,22 +24,46 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// cannot be helped from here.
 const LOOKS_MAX: u32 = 250;
 
-/// Ends, in tasks of their own, the processes of every instance below `instances` that `plan` does not have, as soon
-/// as the host that it may still have has stopped it.
-pub(crate) fn end_unplanned(plan: &DeploymentPlan, instances: &Path) {
-    let is_planned = |root: &Path| plan.instances().any(|instance| instance.paths.root == root);
-    // A first run has no such folder.
-    let roots = fs::read_dir(instances)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    for root in roots.filter(|root| !is_planned(root)) {
-        tokio::task::spawn_local(end(root));
-    }
+/// What becomes of the folder of an instance that is in no plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// A later run may want the instance again.
+    Kept,
+    /// It has left the deployment, and its fabric died before its folder was removed.
+    Removed,
 }
 
-async fn end(root: PathBuf) {
+/// Ends, in tasks of their own, the processes of every instance below `instances` that `plan` does not have, as soon
+/// as the host that it may still have has stopped it. Returns those instances; [`Event::Discarded`] follows for each,
+/// and until then it must not be started.
+pub(crate) fn end_unplanned(
+    plan: &DeploymentPlan,
+    instances: &Path,
+    fate: Fate,
+    events: &mpsc::Sender<Event>,
+) -> BTreeSet<InstanceId> {
+    let is_planned = |id: &InstanceId| plan.instances().any(|instance| instance.id == *id);
+    // A first run has no such folder.
+    let entries = fs::read_dir(instances).into_iter().flatten().flatten();
+    let ids: BTreeSet<InstanceId> = entries
+        .filter_map(|entry| Some(InstanceId::from(entry.file_name().to_str()?)))
+        .filter(|id| !is_planned(id))
+        .collect();
+    for id in ids.clone() {
+        let (root, events) = (instances.join(id.as_str()), events.clone());
+        tokio::task::spawn_local(async move {
+            end(&root).await;
+            if fate == Fate::Removed {
+                // One that cannot be removed is in nobody's way.
+                let _ = tokio::task::spawn_blocking(move || fs::remove_dir_all(root)).await;
+            }
+            let _ = events.send(Event::Discarded(id, None)).await;
+        });
+    }
+    ids
+}
+
+async fn end(root: &Path) {
     while matches!(ProcessLock::held_by(&root.join("lock")), Ok(Some(_))) {
         sleep(PAUSE).await;
     }

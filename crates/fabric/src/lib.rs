@@ -22,6 +22,7 @@
 
 mod addresses;
 mod balancer_link;
+mod configure;
 mod error;
 mod event;
 mod handle;
@@ -35,7 +36,8 @@ mod status;
 mod store;
 
 pub use error::FabricError;
-pub use handle::{Handle, NoSuchInstance};
+pub use handle::{ConfigureRefused, ConfigureRequest, Configured, Handle, NoSuchInstance};
+pub use host::protocol::Renewal;
 pub use notice::Notice;
 pub use run::{Outside, run};
 pub use start::{LAYOUT, Layout, Settings, Source};

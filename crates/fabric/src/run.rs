@@ -1,5 +1,7 @@
 //! A fabric process from its fork to its end: one loop of events into the controller, its actions out.
 
+mod changes;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -23,12 +25,13 @@ use tokio::time::{Duration, Instant, sleep_until, timeout};
 
 use crate::addresses;
 use crate::balancer_link::{BalancerLink, Listener, table};
+use crate::configure::definition;
 use crate::error::FabricError;
 use crate::event::Event;
 use crate::handle::{ControlRequest, Handle, NoSuchInstance};
 use crate::hosts::Hosts;
 use crate::keeper_link::Keeper;
-use crate::left_over;
+use crate::left_over::{self, Fate};
 use crate::notice::Notice;
 use crate::start::{LAYOUT, Settings, control_group, make_folders, start};
 use crate::status::Status;
@@ -149,13 +152,22 @@ async fn begin<'a>(
     let balancer_socket = settings.runtime_directory.join(LAYOUT.balancer_socket);
     let balancer = BalancerLink::start(balancer_socket, listeners.clone(), events.clone());
     let claim = addresses::claim_name(controller.plan().block);
-    let hosts = Hosts::new(keeper.clone(), claim, events);
+    let hosts = Hosts::new(keeper.clone(), claim, events.clone());
     for instance in controller.plan().instances() {
         hosts.await_vacancy(instance);
     }
-    left_over::end_unplanned(controller.plan(), &settings.state.join(LAYOUT.instances));
+    // Those of an earlier run may be wanted again; those that have left this deployment are not.
+    let fate = if history.resumed {
+        Fate::Removed
+    } else {
+        Fate::Kept
+    };
+    let instances = settings.state.join(LAYOUT.instances);
+    let discarding = left_over::end_unplanned(controller.plan(), &instances, fate, &events);
     Ok(Fabric {
         outside,
+        settings,
+        events,
         control,
         limitation,
         controller,
@@ -167,6 +179,8 @@ async fn begin<'a>(
         requests,
         began: Instant::now(),
         unlinked: BTreeSet::new(),
+        renewing: BTreeSet::new(),
+        discarding,
         asked: RefCell::default(),
         has_keeper: true,
         exit: 0,
@@ -219,6 +233,8 @@ async fn serve_control(
 
 struct Fabric<'a> {
     outside: &'a Outside<'a>,
+    settings: &'a Settings,
+    events: mpsc::Sender<Event>,
     control: PathBuf,
     /// What this machine does not give to a sandbox: said in `status` and once at the start.
     limitation: Option<String>,
@@ -232,6 +248,10 @@ struct Fabric<'a> {
     began: Instant,
     /// Instances whose host's link has ended, of whose host the keeper has not told.
     unlinked: BTreeSet<InstanceId>,
+    /// Instances whose host was told to make them anew and has not done so yet.
+    renewing: BTreeSet<InstanceId>,
+    /// Instances whose folders are being removed.
+    discarding: BTreeSet<InstanceId>,
     /// Who waits for the balancer's counters, by the number of the question.
     asked: RefCell<BTreeMap<u64, oneshot::Sender<Status>>>,
     has_keeper: bool,
@@ -281,6 +301,7 @@ impl Fabric<'_> {
 
     /// What an event means to the controller, if anything.
     fn translate(&mut self, event: Event) -> Vec<ControllerEvent> {
+        self.note_renewal(&event);
         match event {
             Event::Controller(event) => vec![event],
             Event::Keeper(KeeperNotice::HostExited { name, .. }) => {
@@ -311,6 +332,13 @@ impl Fabric<'_> {
                 vec![ControllerEvent::BalancerGone]
             }
             Event::Balancer(said) => self.translate_balancer(said).into_iter().collect(),
+            Event::Discarded(instance, failed) => {
+                self.discarding.remove(&instance);
+                if let Some(error) = failed {
+                    self.tell(Notice::Failed(error));
+                }
+                vec![ControllerEvent::Vacant(instance)]
+            }
             Event::HostRefused(instance, reason) => {
                 let cause = format!("its host refused to start: {reason}");
                 self.tell(Notice::AttemptEnded { instance, cause });
@@ -376,6 +404,24 @@ impl Fabric<'_> {
                     .then_some(ControllerEvent::Recycle(instance))
                     .into_iter()
                     .collect()
+            }
+            ControlRequest::Renew(instance, renewal, answer) => {
+                let outcome = self.renew(&instance, renewal);
+                let is_known = outcome.is_ok();
+                let _ = answer.send(outcome);
+                is_known
+                    .then_some(ControllerEvent::Reboot(instance))
+                    .into_iter()
+                    .collect()
+            }
+            ControlRequest::Configure(request, answer) => {
+                let (outcome, event) = self.configure(request);
+                let _ = answer.send(outcome);
+                event.into_iter().collect()
+            }
+            ControlRequest::Definition(answer) => {
+                let _ = answer.send(definition(self.settings));
+                vec![]
             }
             ControlRequest::Stop(answer) => {
                 // The keeper knows before anyone hears that it is so; a fabric that dies now changes nothing.
@@ -461,6 +507,13 @@ impl Fabric<'_> {
                     self.tell_keeper(Request::Kill { name }).await;
                 }
                 Action::Order(instance, order) => self.hosts.order(&instance, order),
+                Action::Change(instance, order) => {
+                    let mut instances = self.controller.plan().instances();
+                    if let Some(plan) = instances.find(|plan| plan.id == instance) {
+                        self.hosts.change(plan.clone(), order);
+                    }
+                }
+                Action::Discard(instance) => self.discard(instance),
                 Action::Route(routing) => {
                     self.balancer
                         .send(Message::Table(table(&routing, &self.listeners)));
@@ -493,8 +546,12 @@ impl Fabric<'_> {
         if instances.is_empty() {
             return;
         }
-        let generations = match self.store.next_generations(instances) {
-            Ok(generations) => generations,
+        let committed = self
+            .store
+            .next_generations(instances)
+            .and_then(|generations| Ok((generations, self.store.renewals()?)));
+        let (generations, renewals) = match committed {
+            Ok(committed) => committed,
             Err(error) => {
                 self.tell(Notice::Failed(error));
                 let now = self.began.elapsed();
@@ -508,7 +565,11 @@ impl Fabric<'_> {
         for plan in self.controller.plan().instances() {
             if let Some(generation) = generations.get(&plan.id) {
                 self.unlinked.remove(&plan.id);
-                self.hosts.spawn(plan.clone(), *generation);
+                let renewal = renewals.get(&plan.id).copied();
+                if renewal.is_some() {
+                    self.renewing.insert(plan.id.clone());
+                }
+                self.hosts.spawn(plan.clone(), *generation, renewal);
             }
         }
     }

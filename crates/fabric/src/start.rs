@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use packager::{Digest, ServiceSource, Staged};
 use plan::command_line::Program;
-use plan::{DeploymentPlan, InstancePlan, Options, Package, Slot};
+use plan::{DeploymentPlan, InstancePlan, Options, Package, RoleOptions, Slot};
 use rustix::process::geteuid;
 use sandbox::identity;
 use schema::Service;
 
 use crate::addresses;
 use crate::error::FabricError;
+use crate::handle::ConfigureRequest;
 use crate::keeper_link::Keeper;
 use crate::store::Store;
 
@@ -69,6 +70,8 @@ pub struct Settings {
     pub instances: BTreeMap<String, u32>,
     /// Addresses of this machine for the public ports.
     pub listen: Vec<IpAddr>,
+    /// What the operator has said of roles, by name.
+    pub roles: BTreeMap<String, RoleOptions>,
     /// `@emulated` of the role environment.
     pub emulated: bool,
 }
@@ -94,7 +97,7 @@ pub(crate) async fn start(
     keeper: &Keeper,
 ) -> Result<DeploymentPlan, FabricError> {
     let staged = stage(settings)?;
-    check_programs(&settings.service, &staged)?;
+    check_programs(&settings.service, &settings.roles, &staged)?;
     let block = addresses::claim_block(keeper).await?;
     let options = Options {
         deployment_id: deployment_id()?,
@@ -114,6 +117,8 @@ pub(crate) async fn start(
         },
         has_identities: geteuid().is_root(),
         group: control_group(settings),
+        roles: settings.roles.clone(),
+        kept: BTreeMap::new(),
     };
     if options.has_identities {
         check_identities(block)?;
@@ -123,7 +128,11 @@ pub(crate) async fn start(
     for instance in plan.instances() {
         check_socket_paths(instance)?;
     }
-    store.commit(&plan)?;
+    let request = ConfigureRequest {
+        configuration: None,
+        instances: settings.instances.clone(),
+    };
+    store.commit(&plan, &request)?;
     Ok(plan)
 }
 
@@ -183,15 +192,21 @@ fn stage(settings: &Settings) -> Result<Staged, FabricError> {
 
 /// Every program that a role names must be there before anything is started. One whose name holds a variable
 /// is left to the host, which knows the value.
-fn check_programs(service: &Service, staged: &Staged) -> Result<(), FabricError> {
+fn check_programs(
+    service: &Service,
+    options: &BTreeMap<String, RoleOptions>,
+    staged: &Staged,
+) -> Result<(), FabricError> {
+    let default = RoleOptions::default();
     for role in &service.definition.roles {
+        let options = options.get(&role.name).unwrap_or(&default);
         let approot = staged.approot(&role.name);
         let tasks = role
             .startup_tasks
             .iter()
             .map(|task| ("startup task", &task.command_line));
         for (what, command_line) in tasks.chain([("program", &role.entry_point.command_line)]) {
-            let word = &command_line.words()[0];
+            let word = options.program(&command_line.words()[0]);
             if !schema::names_a_variable(word) && find(word, &approot).is_none() {
                 return Err(no_program(&role.name, what, command_line.as_str(), word));
             }
@@ -231,7 +246,7 @@ fn find(word: &str, approot: &Path) -> Option<Program> {
     host::resolve(word, in_approot, path.as_deref())
 }
 
-fn check_socket_paths(instance: &InstancePlan) -> Result<(), FabricError> {
+pub(crate) fn check_socket_paths(instance: &InstancePlan) -> Result<(), FabricError> {
     let path = instance.paths.sockets.join("current-state.sock");
     if path.as_os_str().len() > SOCKET_PATH_MAX {
         return Err(FabricError::SocketPath { path });

@@ -37,6 +37,10 @@ pub struct DeploymentStatus {
     pub incarnation: u64,
     /// In the definition's order.
     pub roles: Vec<RoleStatus>,
+    /// Instances that have not come to what this incarnation wants of them: they have not taken it, or are on their
+    /// way out.
+    #[serde(default)]
+    pub pending: Vec<InstanceId>,
 }
 
 /// A role.
@@ -104,11 +108,19 @@ impl Status {
         balancer: Option<Counters>,
     ) -> Status {
         let plan = controller.plan();
+        let is_planned = |id: &InstanceId| plan.instances().any(|planned| planned.id == *id);
+        let leaving = |role: &str| {
+            let role = role.to_owned();
+            let is_shown =
+                move |instance: &&InstancePlan| instance.role == role && !is_planned(&instance.id);
+            controller.leaving().filter(is_shown)
+        };
         let roles = plan.roles.iter().map(|role| RoleStatus {
             name: role.name.clone(),
             instances: role
                 .instances
                 .iter()
+                .chain(leaving(&role.name))
                 .map(|plan| instance(plan, controller.member(&plan.id)))
                 .collect(),
         });
@@ -117,6 +129,7 @@ impl Status {
             slot: plan.slot,
             incarnation: plan.incarnation,
             roles: roles.collect(),
+            pending: controller.pending().cloned().collect(),
         };
         Status {
             service: plan.service.clone(),

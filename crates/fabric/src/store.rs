@@ -10,23 +10,39 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use host::protocol::Renewal;
 use plan::{DeploymentPlan, InstanceId};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::FabricError;
+use crate::handle::ConfigureRequest;
 
 /// The version of the tables below, in the file's `user_version`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 const TABLES: &str = "
     CREATE TABLE deployment (
         only        INTEGER PRIMARY KEY CHECK (only = 1),
         incarnation INTEGER NOT NULL,
-        plan        TEXT NOT NULL
+        plan        TEXT NOT NULL,
+        request     TEXT NOT NULL DEFAULT '{}'
     ) STRICT;
     CREATE TABLE generation (
         instance TEXT PRIMARY KEY,
         latest   INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE renewal (
+        instance TEXT PRIMARY KEY,
+        what     TEXT NOT NULL
+    ) STRICT;
+";
+
+/// What the first version did not have.
+const TABLES_SINCE_1: &str = "
+    ALTER TABLE deployment ADD COLUMN request TEXT NOT NULL DEFAULT '{}';
+    CREATE TABLE renewal (
+        instance TEXT PRIMARY KEY,
+        what     TEXT NOT NULL
     ) STRICT;
 ";
 
@@ -60,6 +76,14 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // FULL: a commit is on the disk when it returns.
         connection.pragma_update(None, "synchronous", "FULL")?;
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version < SCHEMA_VERSION {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute_batch(TABLES_SINCE_1)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+            transaction.commit()?;
+        }
         Ok(connection)
     }
 
@@ -93,14 +117,80 @@ impl Store {
         Ok(found.unwrap_or(0).unsigned_abs())
     }
 
-    /// Commits the deployment that is to run.
-    pub(crate) fn commit(&mut self, plan: &DeploymentPlan) -> Result<(), FabricError> {
+    /// Commits the deployment that is to run, with what it was planned from.
+    pub(crate) fn commit(
+        &mut self,
+        plan: &DeploymentPlan,
+        request: &ConfigureRequest,
+    ) -> Result<(), FabricError> {
         let text = serde_json::to_string(plan).expect("a plan is plain data with text keys");
-        let statement =
-            "INSERT OR REPLACE INTO deployment (only, incarnation, plan) VALUES (1, ?1, ?2)";
+        let request = serde_json::to_string(request).expect("a request is plain data");
+        let statement = "INSERT OR REPLACE INTO deployment (only, incarnation, plan, request)
+             VALUES (1, ?1, ?2, ?3)";
+        let incarnation = plan.incarnation.cast_signed();
         let written = self
             .connection
-            .execute(statement, params![plan.incarnation.cast_signed(), text]);
+            .execute(statement, params![incarnation, text, request]);
+        written.map(drop).map_err(FabricError::store("write"))
+    }
+
+    /// What the deployment that was committed last was planned from, besides the service that the fabric was
+    /// started with.
+    pub(crate) fn request(&self) -> Result<ConfigureRequest, FabricError> {
+        let text: Option<String> = self
+            .connection
+            .query_row("SELECT request FROM deployment", [], |row| row.get(0))
+            .optional()
+            .map_err(FabricError::store("read"))?;
+        let request = text.map(|text| serde_json::from_str(&text)).transpose();
+        Ok(request
+            .map_err(|source| FabricError::StoredPlan { source })?
+            .unwrap_or_default())
+    }
+
+    /// Commits that the next host of the instance makes it anew. The greater renewal counts.
+    pub(crate) fn renew(
+        &mut self,
+        instance: &InstanceId,
+        renewal: Renewal,
+    ) -> Result<(), FabricError> {
+        let what = serde_json::to_string(&renewal).expect("it is a word");
+        // As text, `"reboot"` comes before `"reimage"`.
+        let written = self.connection.execute(
+            "INSERT INTO renewal (instance, what) VALUES (?1, ?2)
+             ON CONFLICT (instance) DO UPDATE SET what = max(what, excluded.what)",
+            params![instance.as_str(), what],
+        );
+        written.map(drop).map_err(FabricError::store("write"))
+    }
+
+    /// What hosts have still to make anew.
+    pub(crate) fn renewals(&self) -> Result<BTreeMap<InstanceId, Renewal>, FabricError> {
+        let read = (|| {
+            let mut statement = self
+                .connection
+                .prepare("SELECT instance, what FROM renewal")?;
+            let rows = statement.query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        })();
+        let rows = read.map_err(FabricError::store("read"))?;
+        rows.into_iter()
+            .map(|(instance, what)| {
+                let renewal = serde_json::from_str(&what)
+                    .map_err(|source| FabricError::StoredPlan { source })?;
+                Ok((InstanceId::from(instance.as_str()), renewal))
+            })
+            .collect()
+    }
+
+    /// Commits that the instance was made anew.
+    pub(crate) fn renewed(&mut self, instance: &InstanceId) -> Result<(), FabricError> {
+        let statement = "DELETE FROM renewal WHERE instance = ?1";
+        let written = self
+            .connection
+            .execute(statement, params![instance.as_str()]);
         written.map(drop).map_err(FabricError::store("write"))
     }
 
@@ -147,11 +237,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_was_committed_is_there_for_the_next_fabric() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("fabric.db");
-        let plan = DeploymentPlan {
+    fn plan() -> DeploymentPlan {
+        DeploymentPlan {
             service: "S".into(),
             deployment_id: "d".into(),
             slot: Slot::Production,
@@ -160,7 +247,14 @@ mod tests {
             block: 3,
             roles: vec![],
             public: vec![],
-        };
+        }
+    }
+
+    #[test]
+    fn what_was_committed_is_there_for_the_next_fabric() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fabric.db");
+        let plan = plan();
         let instances = [InstanceId::new("A", 0), InstanceId::new("A", 1)];
         {
             let mut store = Store::open(&path).unwrap();
@@ -168,7 +262,7 @@ mod tests {
                 (store.incarnation().unwrap(), store.deployment().unwrap()),
                 (0, None)
             );
-            store.commit(&plan).unwrap();
+            store.commit(&plan, &ConfigureRequest::default()).unwrap();
             assert_eq!(
                 store.next_generations(&instances).unwrap()[&instances[1]],
                 1
@@ -181,6 +275,45 @@ mod tests {
             store.next_generations(&instances[..1]).unwrap()[&instances[0]],
             2
         );
+    }
+
+    #[test]
+    fn what_was_asked_for_is_there_for_the_next_fabric() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fabric.db");
+        let request = ConfigureRequest {
+            configuration: Some("<ServiceConfiguration />".into()),
+            instances: [("A".to_owned(), 3)].into(),
+        };
+        let instance = InstanceId::new("A", 0);
+        {
+            let mut store = Store::open(&path).unwrap();
+            store.commit(&plan(), &request).unwrap();
+            for renewal in [Renewal::Reimage, Renewal::Reboot] {
+                store.renew(&instance, renewal).unwrap();
+            }
+        }
+        let mut store = Store::open(&path).unwrap();
+        assert_eq!(store.request().unwrap(), request);
+        let expected = [(instance.clone(), Renewal::Reimage)].into();
+        assert_eq!(store.renewals().unwrap(), expected);
+        store.renewed(&instance).unwrap();
+        assert!(store.renewals().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_database_of_the_first_version_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fabric.db");
+        let first = Connection::open(&path).unwrap();
+        let tables = "CREATE TABLE deployment (only INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL,
+            plan TEXT NOT NULL) STRICT; CREATE TABLE generation (instance TEXT PRIMARY KEY, latest INTEGER NOT NULL)
+            STRICT; INSERT INTO deployment VALUES (1, 4, '{}'); PRAGMA user_version = 1";
+        first.execute_batch(tables).unwrap();
+        drop(first);
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.incarnation().unwrap(), 4);
+        assert_eq!(store.request().unwrap(), ConfigureRequest::default());
     }
 
     #[test]

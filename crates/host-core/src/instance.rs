@@ -1,5 +1,7 @@
 //! The state machine itself. The picture is in the crate's documentation.
 
+mod orders;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -20,17 +22,21 @@ pub const CLIENT_ANSWERED_LIMIT: Duration = Duration::from_secs(5);
 /// How long a simple startup task may go on after SIGTERM.
 pub const TASK_END_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long everything may go on after the SIGTERM of a reboot, which waits for nobody: neither OnStop nor foreground
+/// tasks hold it back.
+pub const REBOOT_LIMIT: Duration = Duration::from_secs(5);
+
 /// What can be set for an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long OnStop, or a program after SIGTERM, may take. The platform gave five minutes.
+    /// How long OnStop, or a program after SIGTERM, may take.
     pub stop: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            stop: Duration::from_secs(300),
+            stop: plan::STOP_LIMIT,
         }
     }
 }
@@ -56,10 +62,12 @@ impl From<&InstancePlan> for Shape {
     }
 }
 
-/// What follows when an attempt is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What follows when an attempt is over. A later one overrides an earlier one that is under way, never the reverse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Then {
     Recycle,
+    /// The host ends, and another one begins.
+    Reboot,
     Stop,
 }
 
@@ -102,7 +110,9 @@ enum State {
     Waiting {
         until: Duration,
     },
-    Ended,
+    Ended {
+        then: Then,
+    },
 }
 
 /// The life of one role instance.
@@ -127,6 +137,9 @@ pub struct Instance {
     detail: Option<String>,
     ends: u64,
     last_end: Option<String>,
+    changes: u64,
+    /// The attempt is being prepared from a plan that is not the newest any more.
+    is_outdated: bool,
 }
 
 /// Whether the role program runs.
@@ -161,13 +174,15 @@ impl Instance {
             detail: None,
             ends: 0,
             last_end: None,
+            changes: 0,
+            is_outdated: false,
         }
     }
 
     /// Takes in what happened at `now`. An event that does not fit the state is one that crossed an action of
     /// ours on its way, and changes nothing.
     pub fn handle_event(&mut self, now: Duration, event: Event) {
-        if self.state == State::Ended {
+        if matches!(self.state, State::Ended { .. }) {
             return;
         }
         self.leases.expire(now);
@@ -258,20 +273,9 @@ impl Instance {
         [own, self.leases.next_expiry()].into_iter().flatten().min()
     }
 
-    fn handle_order(&mut self, now: Duration, order: Order) {
-        match (order, self.state) {
-            (Order::Start, State::Idle) => self.begin_attempt(),
-            // Who orders it does not want to wait for the pause to pass.
-            (Order::Recycle, State::Waiting { .. }) => self.begin_attempt(),
-            (Order::Recycle, _) => self.begin_stop(now, Then::Recycle, "a recycle was ordered"),
-            (Order::Stop, _) => self.begin_stop(now, Then::Stop, "a stop was ordered"),
-            (Order::Drained, State::Draining { then, .. }) => self.ask_to_stop(now, then),
-            (Order::Start | Order::Drained, _) => {}
-        }
-    }
-
     fn begin_attempt(&mut self) {
         self.attempt += 1;
+        self.is_outdated = false;
         self.leases.clear();
         self.said_ready = false;
         self.ready_since = None;
@@ -287,6 +291,7 @@ impl Instance {
             return;
         }
         match result {
+            _ if self.is_outdated => self.begin_attempt(),
             Ok(()) => {
                 self.detail = None;
                 self.start_tasks(0);
@@ -365,7 +370,12 @@ impl Instance {
             LeaseStatus::Recycle => {
                 self.begin_stop(now, Then::Recycle, "the role asked for a recycle")
             }
-            LeaseStatus::Started if self.leases.take(now, client, lease) => self.say_ready(now),
+            LeaseStatus::Started if self.leases.take(now, client, lease) => {
+                if matches!(self.state, State::Starting | State::Running) {
+                    self.detail = lease.detail.clone();
+                }
+                self.say_ready(now);
+            }
             LeaseStatus::Busy => drop(self.leases.take(now, client, lease)),
             // `Stopped` is the host's business: it knows who still owes an answer.
             LeaseStatus::Started | LeaseStatus::Stopped => {}
@@ -406,47 +416,10 @@ impl Instance {
         self.hold(now, Then::Recycle);
     }
 
-    /// The first step of the one stop path: out of rotation.
-    fn begin_stop(&mut self, now: Duration, then: Then, why: &str) {
-        match self.state {
-            State::Idle | State::Waiting { .. } if then == Then::Stop => self.end(),
-            // The attempt that a recycle wants has only begun. To begin it twice would have two preparations at work,
-            // and the end of the first would be taken for that of the second.
-            State::Preparing if then == Then::Recycle => {}
-            State::Preparing | State::Tasks(_) | State::Starting | State::Running => {
-                self.detail = Some(why.to_owned());
-                self.log(why.to_owned());
-                match self.state {
-                    // Nothing is in rotation yet.
-                    State::Preparing => self.empty(then),
-                    State::Tasks(_) => self.terminate(now, then, now + TASK_END_LIMIT),
-                    _ => {
-                        self.state = State::Draining {
-                            then,
-                            until: now + DRAIN_LIMIT,
-                        }
-                    }
-                }
-            }
-            // A stop overrides a recycle that is under way, never the reverse.
-            State::Draining { until, .. } if then == Then::Stop => {
-                self.state = State::Draining { then, until }
-            }
-            State::Asked { until, .. } if then == Then::Stop => {
-                self.state = State::Asked { then, until }
-            }
-            State::Terminated { until, .. } if then == Then::Stop => {
-                self.state = State::Terminated { then, until }
-            }
-            State::Holding { until, .. } if then == Then::Stop => {
-                self.state = State::Holding { then, until }
-            }
-            State::Emptying { .. } if then == Then::Stop => self.state = State::Emptying { then },
-            _ => {}
-        }
-    }
-
     fn ask_to_stop(&mut self, now: Duration, then: Then) {
+        if then == Then::Reboot {
+            return self.terminate(now, then, now + REBOOT_LIMIT);
+        }
         self.state = State::Asked {
             then,
             until: now + self.limits.stop,
@@ -481,10 +454,15 @@ impl Instance {
         if self.foreground.is_empty() {
             return self.empty(then);
         }
+        let limit = if then == Then::Reboot {
+            REBOOT_LIMIT
+        } else {
+            self.limits.stop
+        };
         self.actions.push_back(Action::Terminate);
         self.state = State::Holding {
             then,
-            until: now + self.limits.stop,
+            until: now + limit,
         };
     }
 
@@ -500,8 +478,8 @@ impl Instance {
         };
         self.program = Program::Absent;
         self.leases.clear();
-        if then == Then::Stop {
-            return self.end();
+        if then > Then::Recycle {
+            return self.end(then);
         }
         let Some(pause) = self.pause else {
             return self.begin_attempt();
@@ -517,8 +495,8 @@ impl Instance {
         self.state = State::Waiting { until: now + pause };
     }
 
-    fn end(&mut self) {
-        self.state = State::Ended;
+    fn end(&mut self, then: Then) {
+        self.state = State::Ended { then };
         self.report();
         self.actions.push_back(Action::Exit);
     }
@@ -531,7 +509,7 @@ impl Instance {
     fn report(&mut self) {
         let report = Report {
             status: self.status(),
-            detail: self.detail.clone(),
+            detail: self.shown_detail().cloned(),
             pid: match self.program {
                 Program::Runs { pid } => Some(pid),
                 Program::Absent | Program::Ordered => None,
@@ -541,12 +519,20 @@ impl Instance {
             failed_starts: self.failed_starts,
             ends: self.ends,
             last_end: self.last_end.clone(),
+            changes: self.changes,
         };
         let is_new = self.state != State::Idle && self.reported.as_ref() != Some(&report);
         if is_new {
             self.reported = Some(report.clone());
             self.actions.push_back(Action::Report(report));
         }
+    }
+
+    /// Why it is Busy, while a client says so; else what was said or happened last.
+    fn shown_detail(&self) -> Option<&String> {
+        let is_running = self.state == State::Running;
+        let busy = self.leases.busy_detail().filter(|_| is_running);
+        busy.or(self.detail.as_ref())
     }
 
     fn status(&self) -> Status {
@@ -567,8 +553,8 @@ impl Instance {
             | State::Terminated { then, .. }
             | State::Holding { then, .. }
             | State::Emptying { then } => leaving(then),
-            State::Waiting { .. } => Status::Recycling,
-            State::Ended => Status::Stopped,
+            State::Waiting { .. } | State::Ended { then: Then::Reboot } => Status::Recycling,
+            State::Ended { .. } => Status::Stopped,
         }
     }
 
@@ -579,7 +565,7 @@ impl Instance {
             | State::Preparing
             | State::Tasks(_)
             | State::Waiting { .. }
-            | State::Ended => {
+            | State::Ended { .. } => {
                 assert_eq!(
                     self.program,
                     Program::Absent,

@@ -18,6 +18,8 @@ pub struct Lease {
     pub incarnation: u64,
     /// How long it holds; `None` for as long as the client lives.
     pub expires_in: Option<Duration>,
+    /// What the client adds, for people.
+    pub detail: Option<String>,
 }
 
 /// The statuses of the runtime protocol.
@@ -38,6 +40,7 @@ struct Held {
     busy: bool,
     incarnation: u64,
     until: Option<Duration>,
+    detail: Option<String>,
 }
 
 /// The live leases of one program's life.
@@ -69,6 +72,7 @@ impl Leases {
                 busy,
                 incarnation: lease.incarnation,
                 until,
+                detail: lease.detail.clone(),
             },
         );
         true
@@ -94,6 +98,12 @@ impl Leases {
     pub(crate) fn any_busy(&self) -> bool {
         self.held.values().any(|held| held.busy)
     }
+
+    /// What one of the busy clients says of it.
+    pub(crate) fn busy_detail(&self) -> Option<&String> {
+        let mut busy = self.held.values().filter(|held| held.busy);
+        busy.find_map(|held| held.detail.as_ref())
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +115,7 @@ mod tests {
             status,
             incarnation,
             expires_in: seconds.map(Duration::from_secs),
+            detail: Some(format!("{status:?}")),
         }
     }
 
@@ -116,8 +127,9 @@ mod tests {
         assert!(leases.take(at(0), "b", &lease(LeaseStatus::Busy, 1, Some(5))));
         assert!(leases.any_busy());
         assert_eq!(leases.next_expiry(), Some(at(5)));
+        assert_eq!(leases.busy_detail().unwrap(), "Busy");
         leases.expire(at(5));
-        assert!(!leases.any_busy());
+        assert!(!leases.any_busy() && leases.busy_detail().is_none());
         leases.take(at(6), "a", &lease(LeaseStatus::Busy, 1, None));
         leases.release("a");
         assert!(!leases.any_busy());

@@ -23,6 +23,10 @@
 //! there is nothing to drain. Every way out of an attempt leads through Emptying, where all that is left below
 //! the host is killed, so an attempt never meets processes of the one before it.
 //!
+//! A new configuration reaches a running program as a new role environment ([`Order::Change`]), or where a program
+//! cannot be told ([`Order::Replace`]) with a recycle. [`Order::Reboot`] is a stop without the question, after which
+//! the host ends and another one follows.
+//!
 //! Source of the order of steps: "Role lifecycle" and "Startup tasks" in the platform's documentation.
 
 #![forbid(unsafe_code)]
@@ -32,6 +36,8 @@ mod leases;
 mod messages;
 mod pacing;
 
-pub use instance::{CLIENT_ANSWERED_LIMIT, DRAIN_LIMIT, Instance, Limits, Shape, TASK_END_LIMIT};
+pub use instance::{
+    CLIENT_ANSWERED_LIMIT, DRAIN_LIMIT, Instance, Limits, REBOOT_LIMIT, Shape, TASK_END_LIMIT,
+};
 pub use leases::{CLIENTS_MAX, Lease, LeaseStatus};
 pub use messages::{Action, Event, Exit, Order, Report, Status};

@@ -19,6 +19,15 @@ pub enum Order {
     Stop,
     /// The instance is out of rotation and its connections have ended, or their time has.
     Drained,
+    /// There is a new plan, of which the program is told while it runs. An instance that waits for its next attempt
+    /// begins it at once, and what it has died of is forgiven.
+    Change,
+    /// There is a new plan that a running program cannot be told of: the same, and a recycle, also of an attempt that
+    /// is being prepared.
+    Replace,
+    /// Stop the program as a machine that goes down does, without asking its clients, and end the host. The next one
+    /// finds what a reboot leaves.
+    Reboot,
 }
 
 /// How a process ended.
@@ -92,7 +101,7 @@ pub enum Event {
     },
     /// `READY=1` on the notification socket.
     Notified,
-    /// `STATUS=…` on the notification socket, or the detail of a lease.
+    /// `STATUS=…` on the notification socket.
     Detail(String),
     /// No connected client still owes an answer to [`Action::AskToStop`].
     ClientsStopped {
@@ -129,6 +138,8 @@ pub enum Action {
     Terminate,
     /// Kill everything below the host. Answered by [`Event::Emptied`].
     Empty,
+    /// Take the newest plan and write its role environment, then send the goal state `Started` of the next incarnation.
+    Publish,
     /// Tell the fabric.
     Report(Report),
     /// Keep a line in the instance's log.
@@ -190,4 +201,6 @@ pub struct Report {
     pub ends: u64,
     /// How the last one did.
     pub last_end: Option<String>,
+    /// How many new plans this host has taken: [`Order::Change`] and [`Order::Replace`].
+    pub changes: u64,
 }

@@ -38,6 +38,11 @@ impl Pacing {
         Duration::from_millis(seconds * 1000 + jitter_ms)
     }
 
+    /// Forgets all deaths: there is a new configuration, and what killed the program may be gone.
+    pub(crate) fn forgive(&mut self) {
+        self.deaths = 0;
+    }
+
     /// SplitMix64: its quality does not matter here, that it needs no crate does.
     fn random(&mut self) -> u64 {
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);

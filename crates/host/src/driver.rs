@@ -11,14 +11,16 @@ use plan::InstancePlan;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use sandbox::descendants;
 use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
 
 use crate::confine::{Alone, Confiner};
 use crate::error::HostError;
 use crate::logs::{self, Log};
 use crate::prepare::prepare;
 use crate::programs::{self, Running};
-use crate::runtime_server::{News, RuntimeServer};
+use crate::runtime_server::{News, Offer, RuntimeServer};
 use crate::sockets::Sockets;
+use crate::watchdog;
 
 /// How soon the end of what was killed is looked for; each look doubles the pause, up to the longest. What was killed
 /// is gone in a moment, unless the kernel holds it or it is another user's, and then looking soon does not help.
@@ -33,6 +35,8 @@ const EMPTY_WARNING: Duration = Duration::from_secs(5);
 /// What the attempt runs in.
 pub(crate) struct Driver {
     plan: Rc<InstancePlan>,
+    /// A newer plan, until the running program is told of it or the next attempt begins.
+    next: Option<Rc<InstancePlan>>,
     server: RuntimeServer,
     log: Log,
     /// Attempts of earlier hosts of this instance.
@@ -40,6 +44,8 @@ pub(crate) struct Driver {
     confiner: Rc<RefCell<Confiner>>,
     /// Process ids of what this host started and has not reaped.
     running: Rc<RefCell<BTreeSet<i32>>>,
+    /// Waits for the program to fall silent.
+    watchdog: Option<AbortHandle>,
     events: mpsc::Sender<News>,
     reports: watch::Sender<Option<Report>>,
     sockets: Sockets,
@@ -56,7 +62,11 @@ impl Driver {
         let earlier_attempts = logs::latest_attempt(&folder).map_err(failed())?;
         let log = Log::begin(&folder, earlier_attempts + 1).map_err(failed())?;
         let identity = plan.sandbox.identity;
-        let server = RuntimeServer::open(&plan.paths.sockets, identity, events.clone())?;
+        let offer = match plan.options.fifo {
+            true => Offer::Fifos,
+            false => Offer::Sockets,
+        };
+        let server = RuntimeServer::open(&plan.paths.sockets, identity, offer, events.clone())?;
         let (confiner, failed) = Confiner::new(&plan);
         if let Some(error) = failed {
             let line = "the instance has no control group, so each process is limited by itself";
@@ -64,15 +74,22 @@ impl Driver {
         }
         Ok(Driver {
             plan: Rc::new(plan),
+            next: None,
             server,
             log,
             earlier_attempts,
             confiner: Rc::new(RefCell::new(confiner)),
             running: Rc::default(),
+            watchdog: None,
             events,
             reports,
             sockets: Sockets::default(),
         })
+    }
+
+    /// Keeps a newer plan until the state machine has it taken.
+    pub(crate) fn keep(&mut self, plan: InstancePlan) {
+        self.next = Some(Rc::new(plan));
     }
 
     /// Carries out one action. Returns `true` when the host is to end.
@@ -81,9 +98,16 @@ impl Driver {
             Action::Prepare { attempt } => self.prepare(attempt),
             Action::StartTask { index } => self.start_task(index),
             Action::StartProgram => self.start_program(),
-            Action::AskToStop { within } => self.server.ask_to_stop(within),
+            Action::AskToStop { within } => {
+                self.call_off_watchdog();
+                self.server.ask_to_stop(within);
+            }
             Action::Terminate => self.terminate(),
-            Action::Empty => self.empty(),
+            Action::Empty => {
+                self.call_off_watchdog();
+                self.empty();
+            }
+            Action::Publish => self.publish(),
             Action::Report(report) => self.report(report),
             Action::Log(line) => self.log.line("host", &line),
             Action::Exit => return true,
@@ -102,7 +126,31 @@ impl Driver {
         self.reports.send_replace(Some(report));
     }
 
+    /// Tells the program of the newest plan. Variables are captured when a process starts; those that a task or the
+    /// program gets from now on are the new ones.
+    fn publish(&mut self) {
+        let Some(next) = self.next.take().filter(|next| *next != self.plan) else {
+            return;
+        };
+        self.plan = next;
+        match self.server.publish(&self.plan) {
+            Ok(()) => self
+                .log
+                .line("host", "a new configuration is told to the role"),
+            Err(error) => self.log.line(
+                "host",
+                &format!(
+                    "the role is not told of a new configuration: {}",
+                    chain(&error)
+                ),
+            ),
+        }
+    }
+
     fn prepare(&mut self, attempt: u64) {
+        if let Some(next) = self.next.take() {
+            self.plan = next;
+        }
         let number = self.earlier_attempts + attempt;
         match Log::begin(&self.plan.paths.logs, number) {
             Ok(log) => self.log = log,
@@ -171,7 +219,13 @@ impl Driver {
             }
         };
         let notify = self.server.notify_path();
-        let extra = [("NOTIFY_SOCKET", notify.as_path())];
+        let watchdog = self.plan.options.watchdog.map(watchdog::variable);
+        let mut extra = vec![("NOTIFY_SOCKET", notify.as_path())];
+        extra.extend(
+            watchdog
+                .iter()
+                .map(|usec| (watchdog::VARIABLE, Path::new(usec))),
+        );
         let alone = match self.alone(&extra) {
             Ok(alone) => alone,
             Err(reason) => return self.tell(Event::ProgramNotStarted { reason }),
@@ -189,9 +243,11 @@ impl Driver {
             &confinement,
         ) {
             Ok(running) => {
+                let pid = running.pid;
                 self.tell(Event::ProgramStarted {
-                    pid: running.pid.as_raw_nonzero().get(),
+                    pid: pid.as_raw_nonzero().get(),
                 });
+                self.set_watchdog(pid);
                 self.watch(running, Event::ProgramEnded);
             }
             Err(error) => self.tell(Event::ProgramNotStarted {
@@ -211,6 +267,36 @@ impl Driver {
             .map_err(|error| error.to_string())?;
         let alone = self.confiner.borrow().alone(plan, &program.executable);
         alone.map_err(|error| format!("cannot keep it from executing other files: {error}"))
+    }
+
+    /// Ends a program that has promised to be heard of and is not.
+    fn set_watchdog(&mut self, pid: Pid) {
+        let Some(limit) = self.plan.options.watchdog else {
+            return;
+        };
+        let signs = self.server.signs_of_life();
+        let is_armed = self.plan.ready_on_process_start;
+        let (running, log) = (self.running.clone(), self.log.clone());
+        let watching = tokio::task::spawn_local(async move {
+            watchdog::silence(limit, signs, is_armed).await;
+            // What is not reaped yet still has its number.
+            let runs = || running.borrow().contains(&pid.as_raw_nonzero().get());
+            for signal in [Signal::ABORT, Signal::KILL] {
+                if !runs() {
+                    return;
+                }
+                log.line("host", &watchdog::words(limit, signal));
+                let _ = kill_process(pid, signal);
+                tokio::time::sleep(watchdog::ABORT_LIMIT).await;
+            }
+        });
+        self.watchdog = Some(watching.abort_handle());
+    }
+
+    fn call_off_watchdog(&mut self) {
+        if let Some(watchdog) = self.watchdog.take() {
+            watchdog.abort();
+        }
     }
 
     fn watch(&self, running: Running, event: impl FnOnce(host_core::Exit) -> Event + 'static) {

@@ -4,6 +4,7 @@
 //!   package is another one, and kept across recycles: what a program wrote there is still there.
 //! - Local stores are made once; those with `cleanOnRoleRecycle` are emptied at every attempt.
 //! - `temp` is emptied at every attempt.
+//! - A reboot and a reimage make the approot anew; stores and logs stay.
 //!
 //! Where the instance has a user of its own, all of these are that user's, and nobody else but root passes the
 //! instance's folder.
@@ -19,6 +20,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, lchow
 use std::path::{Path, PathBuf};
 
 use plan::InstancePlan;
+
+use crate::error::HostError;
+use crate::protocol::Renewal;
 
 /// A folder could not be made, emptied or copied.
 #[derive(Debug)]
@@ -100,8 +104,31 @@ fn give(folder: &Path, identity: u32) -> Result<(), PrepareError> {
         .map_err(failed("give to the instance's user", folder))
 }
 
+/// Removes what does not survive a renewal; the next attempt makes it anew. May be repeated.
+pub(crate) fn renew(plan: &InstancePlan, renewal: Renewal) -> Result<(), HostError> {
+    let approot = [marker(plan), plan.paths.approot.clone()];
+    let all = [plan.paths.temp.clone()];
+    let more: &[PathBuf] = match renewal {
+        Renewal::Reboot => &[],
+        Renewal::Reimage => &all,
+    };
+    for path in approot.iter().chain(more) {
+        remove(path).map_err(|error| HostError::File {
+            doing: "remove",
+            path: error.path,
+            source: error.source,
+        })?;
+    }
+    Ok(())
+}
+
+/// Says of which package the approot is a whole copy.
+fn marker(plan: &InstancePlan) -> PathBuf {
+    plan.paths.root.join("approot.digest")
+}
+
 fn prepare_approot(plan: &InstancePlan) -> Result<(), PrepareError> {
-    let marker = plan.paths.root.join("approot.digest");
+    let marker = marker(plan);
     let is_current = fs::read_to_string(&marker).is_ok_and(|digest| digest == plan.package_digest);
     if is_current && plan.paths.approot.is_dir() {
         return Ok(());
@@ -211,6 +238,7 @@ mod tests {
             sandbox: plan::SandboxPlan::default(),
             blast: false,
             pass_sockets: false,
+            options: Default::default(),
         }
     }
 
@@ -256,6 +284,18 @@ mod tests {
             [false, true, false, false],
             "another package is a new approot"
         );
+
+        for renewal in [Renewal::Reboot, Renewal::Reimage] {
+            for path in &written {
+                fs::write(path, "").unwrap();
+            }
+            // A second time finds nothing to do.
+            renew(&plan, renewal).unwrap();
+            renew(&plan, renewal).unwrap();
+            prepare(&plan).unwrap();
+            let kept: Vec<bool> = written.iter().map(|path| path.exists()).collect();
+            assert_eq!(kept, [false, true, false, false], "{renewal:?}");
+        }
     }
 
     #[test]

@@ -27,9 +27,29 @@ pub enum ToHost {
         generation: u64,
         /// What to run.
         plan: Box<InstancePlan>,
+        /// What is to be made anew before the first attempt.
+        renewal: Option<Renewal>,
     },
-    /// Any later order.
+    /// Any later order that needs no plan.
     Order(Order),
+    /// A new plan, with what is to be done about it: [`Order::Change`] or [`Order::Replace`].
+    Change {
+        /// What to do.
+        order: Order,
+        /// What to run.
+        plan: Box<InstancePlan>,
+    },
+}
+
+/// What an instance loses when its machine is started anew. Local stores and logs stay; stores that are cleaned at
+/// every recycle are cleaned here as well. Source: "What survives", in the platform's description of its disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Renewal {
+    /// The approot is made again from the package.
+    Reboot,
+    /// So is everything else that is not the instance's own data.
+    Reimage,
 }
 
 /// From the host.

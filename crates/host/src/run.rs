@@ -18,6 +18,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::driver::{Driver, chain};
 use crate::error::HostError;
+use crate::prepare::renew;
 use crate::protocol::{Assignment, FromHost, ToHost};
 use crate::runtime_server::News;
 
@@ -77,14 +78,24 @@ async fn serve(assignment: &Assignment) -> Result<(), HostError> {
         .await
         .map_err(|source| HostError::Link { source })?
     {
-        Some((ToHost::Start { generation, plan }, _)) => Some((generation, plan)),
+        Some((
+            ToHost::Start {
+                generation,
+                plan,
+                renewal,
+            },
+            _,
+        )) => Some((generation, plan, renewal)),
         // A fabric that goes away, or orders before it has started anything, has nothing for us to stop.
-        Some((ToHost::Order(_), _)) | None => None,
+        Some((ToHost::Order(_) | ToHost::Change { .. }, _)) | None => None,
     };
-    let Some((generation, plan)) = started else {
+    let Some((generation, plan, renewal)) = started else {
         return Ok(());
     };
-    if let Err(error) = begin(assignment, generation).await {
+    let begun = begin(assignment, generation)
+        .await
+        .and_then(|()| renewal.map_or(Ok(()), |renewal| renew(&plan, renewal)));
+    if let Err(error) = begun {
         let refused = FromHost::Refused {
             reason: chain(&error),
         };
@@ -162,7 +173,10 @@ async fn live(plan: InstancePlan, mut receiver: Receiver, sender: Sender) -> Res
     let (events, mut news) = mpsc::channel(EVENTS);
     let (reports, reported) = watch::channel(None);
     let telling = tokio::task::spawn_local(tell_fabric(sender, reported));
-    let mut instance = Instance::new(Shape::from(&plan), Limits::default(), seed());
+    let limits = Limits {
+        stop: plan.options.stop_limit,
+    };
+    let mut instance = Instance::new(Shape::from(&plan), limits, seed());
     let mut driver = Driver::new(plan, events, reports)?;
     let began = tokio::time::Instant::now();
     let mut has_fabric = true;
@@ -185,7 +199,11 @@ async fn live(plan: InstancePlan, mut receiver: Receiver, sender: Sender) -> Res
             },
             message = receiver.receive::<ToHost>(), if has_fabric => match message {
                 Ok(Some((ToHost::Order(order), _))) => instance.handle_event(began.elapsed(), Event::Order(order)),
-                // Every order may be repeated; the plan of a running instance does not change this way.
+                Ok(Some((ToHost::Change { order, plan }, _))) => {
+                    driver.keep(*plan);
+                    instance.handle_event(began.elapsed(), Event::Order(order));
+                }
+                // Every order may be repeated; the plan of a running instance does not change that way.
                 Ok(Some((ToHost::Start { .. }, _))) => {}
                 Ok(None) | Err(_) => {
                     has_fabric = false;

@@ -1,16 +1,15 @@
-//! The host's side of the role runtime protocol `2011-03-08`, on Unix sockets.
+//! The host's side of the role runtime protocol `2011-03-08`.
 //!
-//! Four sockets in the instance's folder: `runtime.sock` writes the discovery document and closes;
+//! Over Unix sockets in the instance's folder: `runtime.sock` writes the discovery document and closes;
 //! `goal-state.sock` writes a chunk at connect and one at every change; `current-state.sock` reads one document
-//! a connection; `notify.sock` takes the datagrams of sd_notify(3). The sockets stay for the host's life, so a
-//! path that a program has read stays good; what they say changes with [`RuntimeServer::publish`].
+//! a connection. A role that opens paths is offered files and FIFOs instead (`fifos`). Either way `notify.sock` takes
+//! the datagrams of sd_notify(3). All of them stay for the host's life, so a path that a program has read stays good;
+//! what they say changes with [`RuntimeServer::publish`].
 //!
 //! What clients say becomes [`Event`]s; what follows from it is not decided here.
 //!
-//! The sockets are the instance's user's, with mode 0600 in a folder that nobody else passes; and who connects must be a
-//! process below this host.
-//!
-//! Not here yet: FIFOs for clients that open paths.
+//! Sockets and FIFOs are the instance's user's, with mode 0600 in a folder that nobody else passes; and who connects must
+//! be a process below this host.
 
 use std::cell::RefCell;
 use std::fs;
@@ -21,24 +20,31 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use host_core::{Event, LeaseStatus};
-use plan::{InstancePlan, InstanceView};
-use runtime_protocol::{
-    CurrentInstance, CurrentState, Deadline, Discovery, Endpoint, ExpectedState, Expiration,
-    GoalState, Instance, Lease, LocalResource, MAX_CURRENT_STATE_BYTES, Role, RoleEnvironment,
-    Setting, frame,
-};
+use host_core::Event;
+use plan::InstancePlan;
+use runtime_protocol::{Deadline, Discovery, ExpectedState, GoalState, frame};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 use sandbox::descendants;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixDatagram, UnixListener, UnixStream};
-use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::clients::{Clients, Outcome, end_of};
+use crate::clients::{Clients, Outcome, Peer, end_of};
 use crate::error::HostError;
 use crate::prepare::close;
+
+mod environment;
+mod fifos;
+mod goal_states;
+mod notifications;
+mod statuses;
+
+use environment::role_environment;
+use fifos::Fifos;
+use goal_states::{GoalStates, tell_goal_states};
+use notifications::take_notifications;
+use statuses::{Holders, Writer, take_current_state};
 
 /// How long a client may take to write its document.
 const DOCUMENT_LIMIT: Duration = Duration::from_secs(10);
@@ -46,11 +52,17 @@ const DOCUMENT_LIMIT: Duration = Duration::from_secs(10);
 /// After a connection that could not be accepted: long enough not to spin, short against what clients wait.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// The largest notification, in bytes. systemd allows as much; ours are a line or two.
-const NOTIFICATION_BYTES_MAX: usize = 4096;
+/// Connections of one socket at a time; who comes then waits in the kernel's queue. A role has a handful of processes;
+/// without a bound, one that leaks connections would take the host's descriptors.
+const CONNECTIONS_MAX: usize = 256;
 
 /// The longest text a role may give as its detail, in bytes: it is shown in a table.
 const DETAIL_BYTES_MAX: usize = 256;
+
+const GOAL_STATE_SOCKET: &str = "goal-state.sock";
+const CURRENT_STATE_SOCKET: &str = "current-state.sock";
+const GOAL_STATE_FIFO: &str = "goal-state.fifo";
+const CURRENT_STATE_FIFO: &str = "current-state.fifo";
 
 /// What the server tells the host. Carries no attempt: clients of an earlier attempt are dead before the next begins.
 #[derive(Debug)]
@@ -61,28 +73,38 @@ pub(crate) enum News {
     Warning(String),
 }
 
-/// The sockets of one instance.
+/// How a role is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Sockets,
+    Fifos,
+}
+
+/// What one instance's clients are offered.
 pub(crate) struct RuntimeServer {
     shared: Rc<Shared>,
     incarnation: u64,
+    fifos: Option<Fifos>,
 }
 
 struct Shared {
     folder: PathBuf,
     /// Whose the sockets are; the fabric's user's where there is none.
     identity: Option<u32>,
-    chunk: watch::Sender<Arc<[u8]>>,
+    goal_states: GoalStates,
     clients: RefCell<Clients>,
-    /// Of each client id, the process whose end gives its lease back.
-    watched: RefCell<std::collections::BTreeMap<String, i32>>,
+    holders: RefCell<Holders>,
+    /// Counts the signs of life that a watchdog goes by.
+    signs_of_life: watch::Sender<u64>,
     news: mpsc::Sender<News>,
 }
 
 impl RuntimeServer {
-    /// Opens the sockets in `folder` and serves them on this thread's `LocalSet`.
+    /// Opens sockets or FIFOs in `folder` and serves them on this thread's `LocalSet`.
     pub(crate) fn open(
         folder: &Path,
         identity: Option<u32>,
+        offer: Offer,
         news: mpsc::Sender<News>,
     ) -> Result<RuntimeServer, HostError> {
         make_private(folder, identity)
@@ -90,20 +112,36 @@ impl RuntimeServer {
         let shared = Rc::new(Shared {
             folder: folder.to_owned(),
             identity,
-            chunk: watch::Sender::new(Arc::from([])),
+            goal_states: GoalStates::default(),
             clients: RefCell::default(),
-            watched: RefCell::default(),
+            holders: RefCell::default(),
+            signs_of_life: watch::Sender::new(0),
             news,
         });
-        serve(&shared, "runtime.sock", discover)?;
-        serve(&shared, "goal-state.sock", tell_goal_states)?;
-        serve(&shared, "current-state.sock", take_current_state)?;
+        let fifos = match offer {
+            Offer::Sockets => {
+                serve(&shared, "runtime.sock", discover)?;
+                serve(&shared, GOAL_STATE_SOCKET, tell_goal_states)?;
+                serve(&shared, CURRENT_STATE_SOCKET, take_current_state)?;
+                None
+            }
+            Offer::Fifos => {
+                let discovery = shared.discovery(GOAL_STATE_FIFO);
+                Some(Fifos::open(&shared, &discovery)?)
+            }
+        };
         let notify = bind(&shared, "notify.sock", |path| UnixDatagram::bind(path))?;
         tokio::task::spawn_local(take_notifications(notify, shared.clone()));
         Ok(RuntimeServer {
             shared,
             incarnation: 0,
+            fifos,
         })
+    }
+
+    /// Changes whenever the role's program is heard of in a way that a watchdog counts.
+    pub(crate) fn signs_of_life(&self) -> watch::Receiver<u64> {
+        self.shared.signs_of_life.subscribe()
     }
 
     /// The path for `NOTIFY_SOCKET`.
@@ -129,7 +167,7 @@ impl RuntimeServer {
     /// A new program's life begins: nothing of the clients before it counts any more.
     pub(crate) fn forget_clients(&mut self) {
         self.shared.clients.borrow_mut().clear();
-        self.shared.watched.borrow_mut().clear();
+        self.shared.holders.borrow_mut().clear();
         for incarnation in 1..=self.incarnation {
             let _ = fs::remove_file(
                 self.shared
@@ -146,16 +184,18 @@ impl RuntimeServer {
         let copied = fs::copy(environment, self.environment_path());
         // A client that reads it finds what it has read before, or nothing, and takes the goal state all the same.
         let _ = copied.map(|_| give(&self.environment_path(), self.shared.identity));
-        let pids = self.shared.clients.borrow_mut().begin_stop();
+        let peers = self.shared.clients.borrow_mut().begin_stop();
         self.announce(
             ExpectedState::Stopped,
             Deadline::At(SystemTime::now() + within),
         );
-        for pid in pids {
+        for peer in peers {
+            // The end of a FIFO's reader is seen where it is served.
+            let Peer::Process(pid) = peer else { continue };
             let shared = self.shared.clone();
             tokio::task::spawn_local(async move {
                 end_of(pid).await;
-                let outcome = shared.clients.borrow_mut().ended(pid);
+                let outcome = shared.clients.borrow_mut().ended(peer);
                 shared.stopped(outcome).await;
             });
         }
@@ -170,22 +210,37 @@ impl RuntimeServer {
     }
 
     fn announce(&self, expected_state: ExpectedState, deadline: Deadline) {
+        let current_state = match self.fifos {
+            None => CURRENT_STATE_SOCKET,
+            Some(_) => CURRENT_STATE_FIFO,
+        };
         let document = GoalState {
             incarnation: self.incarnation,
             expected_state,
             role_environment_path: text(&self.environment_path()),
-            current_state_endpoint: text(&self.shared.path("current-state.sock")),
+            current_state_endpoint: text(&self.shared.path(current_state)),
             deadline,
         };
-        self.shared
-            .chunk
-            .send_replace(frame(&document.render()).into());
+        let chunk: Arc<[u8]> = frame(&document.render()).into();
+        self.shared.goal_states.announce(chunk);
     }
 }
 
 impl Shared {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// The discovery document, which leads to the goal states.
+    fn discovery(&self, goal_state: &str) -> String {
+        let document = Discovery {
+            goal_state_path: text(&self.path(goal_state)),
+        };
+        document.render()
+    }
+
+    fn heard(&self) {
+        self.signs_of_life.send_modify(|n| *n += 1);
     }
 
     async fn send(&self, news: News) {
@@ -243,20 +298,24 @@ where
 {
     let listener = bind(shared, name, |path| UnixListener::bind(path))?;
     let shared = shared.clone();
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     tokio::task::spawn_local(async move {
         loop {
+            let Ok(place) = room.clone().acquire_owned().await else {
+                return;
+            };
             match listener.accept().await {
                 Ok((stream, _)) if !is_own(&stream, shared.identity) => {
+                    let what = "a connection of another instance's or user's was refused";
                     let pid = peer(&stream).unwrap_or_default();
-                    shared
-                        .refuse(
-                            pid,
-                            "a connection of another instance's or user's was refused",
-                        )
-                        .await;
+                    shared.refuse(&Writer::Process(pid, None), what).await;
                 }
                 Ok((stream, _)) => {
-                    drop(tokio::task::spawn_local(connection(stream, shared.clone())))
+                    let connection = connection(stream, shared.clone());
+                    tokio::task::spawn_local(async move {
+                        connection.await;
+                        drop(place);
+                    });
                 }
                 // Out of descriptors, most likely: wait for some to come free instead of spinning.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -267,164 +326,9 @@ where
 }
 
 async fn discover(mut stream: UnixStream, shared: Rc<Shared>) {
-    let document = Discovery {
-        goal_state_path: text(&shared.path("goal-state.sock")),
-    };
+    let document = shared.discovery(GOAL_STATE_SOCKET);
     // A client that has gone needs no answer.
-    let _ = stream.write_all(document.render().as_bytes()).await;
-}
-
-async fn tell_goal_states(mut stream: UnixStream, shared: Rc<Shared>) {
-    let Some(pid) = peer(&stream) else { return };
-    shared.clients.borrow_mut().connected(pid);
-    let mut chunks = shared.chunk.subscribe();
-    chunks.mark_changed();
-    let mut ignored = [0; 64];
-    loop {
-        tokio::select! {
-            changed = chunks.changed() => {
-                let chunk = chunks.borrow_and_update().clone();
-                // One write for one chunk: the Node client takes whatever one read brings for exactly one.
-                if changed.is_err() || (!chunk.is_empty() && stream.write_all(&chunk).await.is_err()) {
-                    break;
-                }
-            }
-            // Nothing is expected from the client but its end.
-            read = stream.read(&mut ignored) => if !matches!(read, Ok(1..)) { break },
-        }
-    }
-    shared.clients.borrow_mut().disconnected(pid);
-}
-
-async fn take_current_state(stream: UnixStream, shared: Rc<Shared>) {
-    let pid = peer(&stream).unwrap_or_default();
-    let document = match timeout(DOCUMENT_LIMIT, read_document(stream)).await {
-        Ok(Ok(document)) => document,
-        Ok(Err(error)) => {
-            return shared
-                .refuse(pid, &format!("a current state could not be read: {error}"))
-                .await;
-        }
-        Err(_) => {
-            return shared
-                .refuse(pid, "a current state was not written in time")
-                .await;
-        }
-    };
-    match CurrentState::parse(&document) {
-        Ok(state) => shared.take(pid, state).await,
-        Err(error) => {
-            shared
-                .refuse(pid, &format!("a current state was refused: {error}"))
-                .await
-        }
-    }
-}
-
-async fn read_document(stream: UnixStream) -> io::Result<Vec<u8>> {
-    let mut document = Vec::new();
-    // One byte more than allowed, so that the parser can tell what is too large.
-    stream
-        .take(MAX_CURRENT_STATE_BYTES as u64 + 1)
-        .read_to_end(&mut document)
-        .await?;
-    Ok(document)
-}
-
-impl Shared {
-    async fn refuse(&self, pid: i32, what: &str) {
-        self.send(News::Warning(format!("{what} (from process {pid})")))
-            .await;
-    }
-
-    async fn take(self: &Rc<Self>, pid: i32, state: CurrentState) {
-        let client = state.client_id;
-        let Lease::Acquire {
-            incarnation,
-            status,
-            detail,
-            expiration,
-        } = state.lease
-        else {
-            self.watched.borrow_mut().remove(&client);
-            return self.send(News::Event(Event::Released { client })).await;
-        };
-        // Clients that have nothing to add repeat the status as its detail.
-        let detail = detail
-            .filter(|detail| detail != status.as_str())
-            .unwrap_or_default();
-        self.send(News::Event(Event::Detail(bounded(&detail))))
-            .await;
-        let status = match status {
-            runtime_protocol::LeaseStatus::Started => LeaseStatus::Started,
-            runtime_protocol::LeaseStatus::Busy => LeaseStatus::Busy,
-            runtime_protocol::LeaseStatus::Recycle => LeaseStatus::Recycle,
-            runtime_protocol::LeaseStatus::Stopped => LeaseStatus::Stopped,
-        };
-        if status == LeaseStatus::Stopped {
-            let outcome = self.clients.borrow_mut().answered(pid);
-            self.stopped(outcome).await;
-        }
-        // Turned into a span at once: the clock of the wall may jump later.
-        let expires_in = match expiration {
-            Expiration::Never => None,
-            Expiration::At(time) => {
-                Some(time.duration_since(SystemTime::now()).unwrap_or_default())
-            }
-        };
-        let lease = host_core::Lease {
-            status,
-            incarnation,
-            expires_in,
-        };
-        self.send(News::Event(Event::Leased {
-            client: client.clone(),
-            lease,
-        }))
-        .await;
-        if expires_in.is_none() {
-            self.release_at_end_of(pid, client);
-        }
-    }
-
-    /// A lease without an end of its own ends with its writer.
-    fn release_at_end_of(self: &Rc<Self>, pid: i32, client: String) {
-        let is_watched = self.watched.borrow_mut().insert(client.clone(), pid) == Some(pid);
-        if is_watched {
-            return;
-        }
-        let shared = self.clone();
-        tokio::task::spawn_local(async move {
-            end_of(pid).await;
-            let is_last = shared.watched.borrow().get(&client) == Some(&pid);
-            if is_last {
-                shared.watched.borrow_mut().remove(&client);
-                shared.send(News::Event(Event::Released { client })).await;
-            }
-        });
-    }
-}
-
-async fn take_notifications(socket: UnixDatagram, shared: Rc<Shared>) {
-    let mut buffer = [0; NOTIFICATION_BYTES_MAX];
-    loop {
-        let Ok(n) = socket.recv(&mut buffer).await else {
-            return;
-        };
-        let text = String::from_utf8_lossy(&buffer[..n]);
-        for assignment in text.lines() {
-            match assignment.split_once('=') {
-                Some(("READY", "1")) => shared.send(News::Event(Event::Notified)).await,
-                Some(("STATUS", status)) => {
-                    shared
-                        .send(News::Event(Event::Detail(bounded(status))))
-                        .await
-                }
-                // STOPPING, RELOADING, WATCHDOG and whatever else the protocol grows are not acted on.
-                _ => {}
-            }
-        }
-    }
+    let _ = stream.write_all(document.as_bytes()).await;
 }
 
 /// Whether the peer is the instance's: its user or the fabric's, and a process below this one unless it has ended.
@@ -439,66 +343,6 @@ fn peer(stream: &UnixStream) -> Option<i32> {
     socket_peercred(stream)
         .ok()
         .map(|credentials| credentials.pid.as_raw_nonzero().get())
-}
-
-/// The document that roles read, from what the planner decided.
-fn role_environment(plan: &InstancePlan) -> RoleEnvironment {
-    let settings = plan.settings.iter().map(|(name, value)| Setting {
-        name: name.clone(),
-        value: value.clone(),
-    });
-    let resources = plan.local_resources.iter().map(|store| LocalResource {
-        name: store.name.clone(),
-        path: format!("{}/", text(&store.path)),
-        size_mb: u64::from(store.size_mb),
-    });
-    let endpoints = plan.endpoints.iter().map(|endpoint| Endpoint {
-        name: endpoint.name.clone(),
-        address: endpoint.address.ip(),
-        port: endpoint.address.port(),
-        public_port: endpoint.public.map(|public| public.port()),
-        protocol: endpoint.protocol.clone(),
-    });
-    let roles = plan.topology.iter().map(|role| Role {
-        name: role.name.clone(),
-        instances: role.instances.iter().map(instance_view).collect(),
-    });
-    RoleEnvironment {
-        deployment_id: plan.deployment_id.clone(),
-        emulated: plan.emulated,
-        blast: plan.blast,
-        current: CurrentInstance {
-            role: plan.role.clone(),
-            instance: Instance {
-                id: plan.id.to_string(),
-                fault_domain: plan.fault_domain,
-                update_domain: plan.upgrade_domain,
-                endpoints: endpoints.collect(),
-            },
-            settings: settings.collect(),
-            resources: resources.collect(),
-        },
-        roles: roles.collect(),
-    }
-}
-
-fn instance_view(view: &InstanceView) -> Instance {
-    let endpoints = view
-        .endpoints
-        .iter()
-        .map(|(name, protocol, address)| Endpoint {
-            name: name.clone(),
-            address: address.ip(),
-            port: address.port(),
-            public_port: None,
-            protocol: protocol.clone(),
-        });
-    Instance {
-        id: view.id.to_string(),
-        fault_domain: view.fault_domain,
-        update_domain: view.upgrade_domain,
-        endpoints: endpoints.collect(),
-    }
 }
 
 fn bounded(text: &str) -> String {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::role_options::RoleOptions;
+
 /// The id of a role instance, for example `EchoWorker_IN_0`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -178,6 +180,8 @@ impl Default for SandboxPlan {
             memory_mib: None,
         }
     }
+    /// What the operator has said of the role.
+    pub options: RoleOptions,
 }
 
 /// An endpoint of one instance.
@@ -235,6 +239,18 @@ pub struct Paths {
     pub sockets: PathBuf,
     /// The approot that the instance's own is copied from.
     pub approot_source: PathBuf,
+}
+
+impl Paths {
+    /// Where a role's programs begin to speak with their host (`WaRuntimeEndpoint`): a socket, or a plain file for
+    /// those that open paths.
+    pub fn discovery(&self, options: &RoleOptions) -> PathBuf {
+        self.sockets.join(if options.fifo {
+            "runtime.xml"
+        } else {
+            "runtime.sock"
+        })
+    }
 }
 
 /// Something to execute.

@@ -26,6 +26,7 @@ fn platform(instance: &InstancePlan) -> Vec<(String, String)> {
     // `RoleRoot` has no separator at its end and `RdRoleRoot` has one, as on the platform.
     let root = text(&instance.paths.root);
     let temp = text(&instance.paths.temp);
+    let discovery = instance.paths.discovery(&instance.options);
     [
         ("RoleRoot", root.clone()),
         // Windows does not tell the two apart, and scripts use both.
@@ -39,10 +40,7 @@ fn platform(instance: &InstancePlan) -> Vec<(String, String)> {
             format!("{}.{}", instance.deployment_id, instance.id),
         ),
         ("WaRoleType", "WorkerRole".to_owned()),
-        (
-            "WaRuntimeEndpoint",
-            text(&instance.paths.sockets.join("runtime.sock")),
-        ),
+        ("WaRuntimeEndpoint", text(&discovery)),
         ("TEMP", temp.clone()),
         ("TMP", temp.clone()),
         ("TMPDIR", temp),

@@ -17,6 +17,7 @@ use crate::deployment::{
 };
 use crate::environment::environment;
 use crate::error::PlanError;
+use crate::role_options::RoleOptions;
 
 /// How many fault domains the platform always used. Source: "fault domains and update domains", MSDN blogs.
 const FAULT_DOMAINS: u32 = 2;
@@ -65,6 +66,11 @@ pub struct Options {
     pub has_identities: bool,
     /// The control group that holds those of the instances.
     pub group: String,
+    /// What the operator has said of roles, by name.
+    pub roles: BTreeMap<String, RoleOptions>,
+    /// The addresses of instances that run already, by which nobody notices that the plan is a new one. Nothing else
+    /// gets one of them.
+    pub kept: BTreeMap<InstanceId, Ipv4Addr>,
 }
 
 /// The staged package that instances copy their approot from.
@@ -87,7 +93,7 @@ pub fn plan(service: &Service, options: &Options) -> Result<DeploymentPlan, Plan
         return Err(PlanError::NoListenAddress);
     }
     let counts = instance_counts(service, options)?;
-    let mut addresses = addresses(options, counts.iter().map(|count| *count as usize).sum())?;
+    let mut addresses = addresses(service, options, &counts)?;
     let mut roles = Vec::new();
     for ((role, configuration), count) in service
         .definition
@@ -96,7 +102,9 @@ pub fn plan(service: &Service, options: &Options) -> Result<DeploymentPlan, Plan
         .zip(&service.roles)
         .zip(counts)
     {
+        let role_options = options.roles.get(&role.name).cloned().unwrap_or_default();
         let planner = RolePlanner {
+            role_options,
             service,
             role,
             configuration,
@@ -104,10 +112,9 @@ pub fn plan(service: &Service, options: &Options) -> Result<DeploymentPlan, Plan
         };
         let instances = (0..count)
             .map(|index| {
-                planner.instance(
-                    index,
-                    addresses.next().expect("one was counted for each instance"),
-                )
+                let kept = options.kept.get(&InstanceId::new(&role.name, index));
+                let address = kept.copied().or_else(|| addresses.next());
+                planner.instance(index, address.expect("one was counted for each instance"))
             })
             .collect();
         roles.push(RolePlan {
@@ -177,19 +184,32 @@ fn instance_counts(service: &Service, options: &Options) -> Result<Vec<u32>, Pla
     Ok(service.roles.iter().map(count).collect())
 }
 
-/// The free addresses of the block, at least `wanted` of them.
+/// The free addresses of the block, at least as many as there are instances that have none yet.
 fn addresses(
+    service: &Service,
     options: &Options,
-    wanted: usize,
-) -> Result<impl Iterator<Item = Ipv4Addr>, PlanError> {
+    counts: &[u32],
+) -> Result<impl Iterator<Item = Ipv4Addr> + use<>, PlanError> {
+    let kept: BTreeSet<u8> = options
+        .kept
+        .values()
+        .map(|address| address.octets()[3])
+        .collect();
     let free: Vec<u8> = (1..=INSTANCES_MAX)
         .filter_map(|last| u8::try_from(last).ok())
-        .filter(|last| !options.taken.contains(last))
+        .filter(|last| !options.taken.contains(last) && !kept.contains(last))
         .collect();
-    if free.len() < wanted {
+    let ids = service
+        .definition
+        .roles
+        .iter()
+        .zip(counts)
+        .flat_map(|(role, count)| (0..*count).map(|index| InstanceId::new(&role.name, index)));
+    let (with, without): (Vec<_>, Vec<_>) = ids.partition(|id| options.kept.contains_key(id));
+    if free.len() < without.len() {
         return Err(PlanError::TooManyInstances {
-            wanted,
-            available: free.len(),
+            wanted: with.len() + without.len(),
+            available: with.len() + free.len(),
         });
     }
     let block = options.block;
@@ -237,6 +257,7 @@ struct RolePlanner<'a> {
     role: &'a RoleDefinition,
     configuration: &'a RoleConfiguration,
     options: &'a Options,
+    role_options: RoleOptions,
 }
 
 impl RolePlanner<'_> {
@@ -255,12 +276,13 @@ impl RolePlanner<'_> {
             local_resources: self.local_resources(&paths.root),
             package_digest: self.options.package.digest.clone(),
             startup_tasks: Vec::new(),
-            entry_point: command(&self.role.entry_point.command_line),
+            entry_point: self.command(&self.role.entry_point.command_line),
             ready_on_process_start: self.role.entry_point.set_ready_on_process_start,
             topology: Vec::new(),
             sandbox: self.sandbox(&id, address),
             blast: self.service.definition.blast,
             pass_sockets: self.options.package.takes_sockets.contains(&self.role.name),
+            options: self.role_options.clone(),
             id,
             paths,
         };
@@ -366,7 +388,7 @@ impl RolePlanner<'_> {
         let tasks = self.role.startup_tasks.iter();
         tasks
             .map(|task| {
-                let mut command = command(&task.command_line);
+                let mut command = self.command(&task.command_line);
                 // A task sees its own variables, not those of Runtime.
                 command.environment = environment(instance, &task.environment);
                 let task_type = match task.task_type {
@@ -382,13 +404,15 @@ impl RolePlanner<'_> {
             })
             .collect()
     }
-}
 
-fn command(line: &CommandLine) -> Command {
-    Command {
-        command_line: line.as_str().to_owned(),
-        words: line.words().to_vec(),
-        environment: Vec::new(),
+    fn command(&self, line: &CommandLine) -> Command {
+        let mut words = line.words().to_vec();
+        words[0] = self.role_options.program(&words[0]).to_owned();
+        Command {
+            command_line: line.as_str().to_owned(),
+            words,
+            environment: Vec::new(),
+        }
     }
 }
 

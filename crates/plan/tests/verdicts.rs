@@ -117,6 +117,8 @@ fn options() -> Options {
         },
         has_identities: true,
         group: "approot-1".into(),
+        roles: BTreeMap::new(),
+        kept: BTreeMap::new(),
     }
 }
 

@@ -7,7 +7,7 @@
 //! - [`spawn`] starts a startup task or a role program below a host, in a [`Confinement`] made of:
 //!   [`Cgroup`] limits and kills, [`View`] shows folders and hides others, [`Files`] says what may be read and written.
 //! - [`Machine`] says what of that this machine gives, [`identity`] which users and files there are.
-//! - [`Pidfd`] waits for a process to end.
+//! - [`Pidfd`] waits for a process to end; [`unread_bytes`] tells what the other end of a socket has not read.
 //! - [`descendants`] finds and kills what is left below this process, or what a dead host left behind.
 
 #![allow(
@@ -22,6 +22,7 @@ mod fork;
 pub mod identity;
 mod machine;
 mod passing;
+mod peer;
 mod pidfd;
 mod spawn;
 mod view;
@@ -30,6 +31,7 @@ pub use cgroup::{Cgroup, Hierarchies, Limits};
 pub use files::{Elsewhere, FileRules, Files, is_of_the_system};
 pub use fork::{close_descriptors_except, fork};
 pub use machine::Machine;
+pub use peer::unread_bytes;
 pub use pidfd::Pidfd;
 pub use spawn::{Confinement, Program, STEPS, SpawnError, Spawned, spawn};
 pub use view::{View, ViewRules, first_closed};

@@ -1,7 +1,8 @@
 //! The codes of this crate's findings, each with cause and cure.
 //!
 //! `AR00xx` are files and XML (most of them come from `xml-tree`), `AR01xx` grammar and cross-file rules,
-//! `AR02xx` the files of a role, which this crate does not look at: whoever stages them makes those findings.
+//! `AR02xx` the files of a role, which this crate does not look at: whoever stages them makes those findings;
+//! `AR03xx` the options file, which `options` reads.
 //! A code keeps its meaning for ever; `docs/findings.md` is generated from these tables.
 
 use diagnostics::CodeEntry;
@@ -122,6 +123,12 @@ diagnostics::codes! {
     DESTINATION = "AR0204": "the destination of a content leads out of the approot"; "write a relative path without `..` at its start".
     SOURCE_CONFLICT = "AR0205": "two sources put a file at one path of an approot, or at paths that only case tells apart";
         "leave one of the two out: delete it, or name it in an `.approotignore`".
+    OPTIONS_SYNTAX = "AR0301": "the options file is not TOML"; "correct it at the place that is shown".
+    UNKNOWN_OPTION = "AR0302": "the options file has a key or table that there is not"; "correct its spelling, or delete it".
+    OPTION_VALUE = "AR0303": "an option has a value of another type, or outside its range"; "write a value that the message names".
+    OPTION_OF_NOTHING = "AR0304": "the options file names a role, an endpoint or a program that the definition has not";
+        "correct the name or delete it".
+    OPTION_NOT_YET = "AR0305": "an option asks for something that approot does not do yet"; "delete it, or write its default".
 }
 
 /// Every code that a service file can lead to: those of XML, then those of this crate.

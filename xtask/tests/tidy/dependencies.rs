@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "host",
             "ipc",
             "keeper",
+            "options",
             "packager",
             "plan",
             "sandbox",
@@ -40,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "balancer",
             "balancer-core",
+            "diagnostics",
             "fabric-core",
             "host",
             "host-core",
@@ -59,6 +61,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("host-core", &["plan"]),
     ("ipc", &[]),
     ("keeper", &["ipc", "sandbox"]),
+    ("options", &["diagnostics", "plan", "schema"]),
     ("packager", &["archive"]),
     ("plan", &["schema"]),
     ("runtime", &["runtime-protocol"]),

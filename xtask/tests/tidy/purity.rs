@@ -10,6 +10,7 @@ const PURE: &[&str] = &[
     "diagnostics",
     "fabric-core",
     "host-core",
+    "options",
     "plan",
     "runtime-protocol",
     "schema",

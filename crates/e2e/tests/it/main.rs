@@ -2,15 +2,20 @@
 
 #![cfg(test)]
 
+mod changes;
+mod clients;
 mod commands;
 mod crashes;
 mod environments;
 mod failures;
+mod fifos;
 mod inspection;
 mod ledger;
 mod lifetimes;
 mod memory;
+mod node;
 mod operators;
+mod options;
 mod packages;
 mod peers;
 mod rotation;

@@ -9,6 +9,8 @@ use plan::{
 use super::*;
 use crate::routing::Rotation;
 
+mod changes;
+
 fn plan(n_instances: u32) -> DeploymentPlan {
     let instance = |index: u32| {
         let address = std::net::Ipv4Addr::new(127, 17, 0, index as u8 + 1);
@@ -49,6 +51,7 @@ fn plan(n_instances: u32) -> DeploymentPlan {
             sandbox: plan::SandboxPlan::default(),
             blast: false,
             pass_sockets: false,
+            options: Default::default(),
         }
     };
     DeploymentPlan {
@@ -90,6 +93,7 @@ fn report(status: Status, attempt: u64, pid: Option<i32>) -> Report {
         failed_starts: 0,
         ends: 0,
         last_end: None,
+        changes: 0,
     }
 }
 
@@ -163,6 +167,8 @@ fn describe(action: Action) -> String {
                 .collect();
             format!("route {} [{}]", routing.number, routes.join(" "))
         }
+        Action::Change(id, order) => format!("{order:?} {id}"),
+        Action::Discard(id) => format!("discard {id}"),
         Action::Cut {
             instance,
             incarnation,

@@ -17,13 +17,34 @@ pub(crate) const INTERNAL: &str = "Worker";
 /// The public port of [`PUBLIC`] that `ignoreRoleInstanceStatus` stands at.
 pub(crate) const IGNORES_STATUS: &str = "Web/Raw";
 
-pub(crate) fn deployment(n_public: u32, n_internal: u32) -> DeploymentPlan {
+/// The upgrade domains that instances take turns in.
+pub(crate) const UPGRADE_DOMAINS: u32 = 2;
+
+/// What a new configuration may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Configuration {
+    pub(crate) n_public: u32,
+    pub(crate) n_internal: u32,
+    pub(crate) incarnation: u64,
+    /// The value of a setting, which programs are told.
+    pub(crate) setting: u64,
+    /// Stands for what they cannot be told.
+    pub(crate) store: u64,
+}
+
+pub(crate) fn deployment(configuration: &Configuration) -> DeploymentPlan {
     let role = |name: &str, n_instances, first_host| RolePlan {
         name: name.into(),
         instances: (0..n_instances)
-            .map(|index| instance(name, index, first_host + index as u8))
+            .map(|index| instance(name, index, first_host + index as u8, configuration))
             .collect(),
     };
+    let Configuration {
+        n_public,
+        n_internal,
+        incarnation,
+        ..
+    } = *configuration;
     let port = |name: &str, ignore_role_instance_status| PublicEndpoint {
         role: PUBLIC.into(),
         name: name.into(),
@@ -34,7 +55,7 @@ pub(crate) fn deployment(n_public: u32, n_internal: u32) -> DeploymentPlan {
         service: "S".into(),
         deployment_id: "d".into(),
         slot: Slot::Production,
-        incarnation: 1,
+        incarnation,
         emulated: false,
         block: 0,
         roles: vec![role(PUBLIC, n_public, 1), role(INTERNAL, n_internal, 101)],
@@ -42,7 +63,7 @@ pub(crate) fn deployment(n_public: u32, n_internal: u32) -> DeploymentPlan {
     }
 }
 
-fn instance(role: &str, index: u32, host: u8) -> InstancePlan {
+fn instance(role: &str, index: u32, host: u8, configuration: &Configuration) -> InstancePlan {
     let address = Ipv4Addr::new(127, 17, 0, host);
     let endpoint = |name: &str, port| EndpointPlan {
         name: name.into(),
@@ -56,11 +77,11 @@ fn instance(role: &str, index: u32, host: u8) -> InstancePlan {
         role: role.into(),
         deployment_id: "d".into(),
         emulated: false,
-        upgrade_domain: 0,
+        upgrade_domain: index % UPGRADE_DOMAINS,
         fault_domain: 0,
         address,
         endpoints: vec![endpoint("Echo", 80), endpoint("Raw", 81)],
-        settings: vec![],
+        settings: vec![("S".into(), configuration.setting.to_string())],
         local_resources: vec![],
         paths: Paths {
             root: "/r".into(),
@@ -70,7 +91,7 @@ fn instance(role: &str, index: u32, host: u8) -> InstancePlan {
             sockets: "/r/s".into(),
             approot_source: "/p".into(),
         },
-        package_digest: String::new(),
+        package_digest: configuration.store.to_string(),
         startup_tasks: vec![],
         entry_point: Command {
             command_line: "a".into(),
@@ -82,5 +103,6 @@ fn instance(role: &str, index: u32, host: u8) -> InstancePlan {
         sandbox: plan::SandboxPlan::default(),
         blast: false,
         pass_sockets: false,
+        options: Default::default(),
     }
 }

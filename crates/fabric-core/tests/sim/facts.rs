@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fabric_core::{Event, Rotation, Routing};
-use host_core::{Report, Status};
-use plan::{DeploymentPlan, InstanceId};
+use host_core::{Order, Report, Status};
+use plan::{DeploymentPlan, InstanceId, difference};
 
 use crate::deployment::PUBLIC;
 
@@ -36,6 +36,18 @@ pub(crate) struct Told {
     pub(crate) was_ready: bool,
     pub(crate) stop_ordered: bool,
     pub(crate) ends_to_tell: u32,
+    /// Its host is being spawned or lives.
+    pub(crate) is_spawned: bool,
+    /// Its host is to end because the instance is started anew.
+    pub(crate) is_rebooting: bool,
+    /// Since when it is in the plan no more.
+    pub(crate) leaving_since: Option<Duration>,
+    /// What its host has to be told of a new plan.
+    pub(crate) due: Option<Order>,
+    /// How many plans its host was told of.
+    pub(crate) changes: u64,
+    /// It was told to replace its program, and has not been Ready since.
+    pub(crate) is_replacing: bool,
 }
 
 impl Told {
@@ -52,16 +64,44 @@ impl Told {
         self.has_host = false;
         self.drain = None;
         self.ended_at = Some(now);
+        self.changes = 0;
         self.pace = match self.deaths {
             0 => Duration::ZERO,
+            _ if self.is_rebooting => Duration::ZERO,
             deaths => Duration::from_secs(1 << (deaths - 1).min(6)).min(HOST_PACE_MAX),
         };
-        self.deaths += 1;
+        self.deaths += u32::from(!self.is_rebooting);
+        self.is_spawned = false;
         if let Some(report) = &mut self.report {
             report.status = Status::Recycling;
             report.pid = None;
             report.ends = 0;
             report.failed_starts = 0;
+            report.changes = 0;
+        }
+    }
+
+    /// There is a new plan, in which it is as it was in the last.
+    fn change(&mut self, order: Order) {
+        self.deaths = 0;
+        self.pace = Duration::ZERO;
+        if self.is_spawned && self.leaving_since.is_none() {
+            let is_replaced = order == Order::Replace || self.due == Some(Order::Replace);
+            self.due = Some(if is_replaced {
+                Order::Replace
+            } else {
+                Order::Change
+            });
+        }
+    }
+
+    fn reboot(&mut self) {
+        if self.leaving_since.is_some() {
+            return;
+        }
+        self.is_rebooting = self.is_spawned;
+        if !self.is_spawned {
+            self.pace = Duration::ZERO;
         }
     }
 
@@ -81,6 +121,7 @@ impl Told {
         if report.status == Status::Ready {
             self.was_ready = true;
             self.deaths = 0;
+            self.is_replacing &= report.changes < self.changes;
         }
         self.report = Some(report.clone());
     }
@@ -88,7 +129,7 @@ impl Told {
 
 pub(crate) struct Facts {
     pub(crate) instances: BTreeMap<InstanceId, Told>,
-    public: BTreeSet<InstanceId>,
+    plan: DeploymentPlan,
     pub(crate) has_balancer: bool,
     /// The newest number ever.
     pub(crate) number: u64,
@@ -107,15 +148,12 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn new(plan: &DeploymentPlan) -> Self {
-        let ids = || plan.instances();
         Facts {
-            instances: ids()
+            instances: plan
+                .instances()
                 .map(|instance| (instance.id.clone(), Told::default()))
                 .collect(),
-            public: ids()
-                .filter(|instance| instance.role == PUBLIC)
-                .map(|instance| instance.id.clone())
-                .collect(),
+            plan: plan.clone(),
             has_balancer: false,
             number: 0,
             newest: None,
@@ -130,11 +168,57 @@ impl Facts {
     }
 
     pub(crate) fn told(&mut self, id: &InstanceId) -> &mut Told {
-        self.instances.get_mut(id).expect("it is in the plan")
+        self.instances
+            .get_mut(id)
+            .expect("it is in the plan, or leaves it")
     }
 
     pub(crate) fn is_public(&self, id: &InstanceId) -> bool {
-        self.public.contains(id)
+        id.as_str().starts_with(PUBLIC)
+    }
+
+    pub(crate) fn is_planned(&self, id: &InstanceId) -> bool {
+        self.plan.instances().any(|instance| instance.id == *id)
+    }
+
+    /// What is told of an instance that has left for good is for nobody.
+    fn hear_of(&mut self, id: &InstanceId, hear: impl FnOnce(&mut Told)) {
+        if let Some(told) = self.instances.get_mut(id) {
+            hear(told);
+        }
+    }
+
+    fn configure(&mut self, now: Duration, plan: &DeploymentPlan) {
+        let difference = difference(&self.plan, plan);
+        self.plan = plan.clone();
+        for id in &difference.removed {
+            let told = self.told(id);
+            told.leaving_since.get_or_insert(now);
+            told.due = None;
+        }
+        for id in &difference.added {
+            self.instances.entry(id.clone()).or_default();
+        }
+        for instance in plan.instances() {
+            if !difference.added.contains(&instance.id) {
+                let is_replaced = difference.recycled.contains(&instance.id);
+                let order = if is_replaced {
+                    Order::Replace
+                } else {
+                    Order::Change
+                };
+                self.told(&instance.id).change(order);
+            }
+        }
+    }
+
+    /// An instance that has left is forgotten; one that is wanted again begins anew.
+    pub(crate) fn discard(&mut self, id: &InstanceId) {
+        self.instances.remove(id);
+        self.out_since.remove(id);
+        if self.is_planned(id) {
+            self.instances.insert(id.clone(), Told::default());
+        }
     }
 
     pub(crate) fn all_were_ready(&self) -> bool {
@@ -149,21 +233,21 @@ impl Facts {
 
     pub(crate) fn hear(&mut self, now: Duration, event: &Event) {
         match event {
-            Event::Vacant(id) => self.told(id).vacant = true,
-            Event::HostStarted(id) => {
-                // It may cross the end of the host on its way.
-                let told = self.told(id);
-                told.has_host |= told.ended_at.is_none();
+            Event::Vacant(id) => self.hear_of(id, |told| told.vacant = true),
+            // It may cross the end of the host on its way.
+            Event::HostStarted(id) => self.hear_of(id, |told| {
+                told.has_host |= told.ended_at.is_none() && told.is_spawned;
                 told.stop_ordered = false;
-            }
-            Event::HostEnded(id) => self.told(id).host_ended(now),
-            Event::Reported(id, report) => {
-                let told = self.told(id);
-                // So may its last report.
+            }),
+            Event::HostEnded(id) => self.hear_of(id, |told| told.host_ended(now)),
+            // So may its last report.
+            Event::Reported(id, report) => self.hear_of(id, |told| {
                 if told.has_host {
                     told.reported(now, report);
                 }
-            }
+            }),
+            Event::Reboot(id) if self.stop_since.is_none() => self.hear_of(id, Told::reboot),
+            Event::Configured(plan) if self.stop_since.is_none() => self.configure(now, plan),
             Event::BalancerConnected => {
                 self.has_balancer = true;
                 self.acknowledged = 0;
@@ -183,24 +267,28 @@ impl Facts {
                 self.idle.insert((instance.clone(), *incarnation));
             }
             Event::Stop => drop(self.stop_since.get_or_insert(now)),
-            Event::Acknowledged(_) | Event::Recycle(_) => {}
+            Event::Acknowledged(_)
+            | Event::Recycle(_)
+            | Event::Reboot(_)
+            | Event::Configured(_) => {}
         }
     }
 
     pub(crate) fn route(&mut self, routing: &Routing) {
         self.number = routing.number;
-        for id in &self.public {
+        let public = self.instances.keys().filter(|id| self.is_public(id));
+        for id in public.cloned().collect::<Vec<_>>() {
             let routes = routing
                 .endpoints
                 .iter()
                 .flat_map(|endpoint| &endpoint.routes);
             let is_in = routes
-                .filter(|route| route.instance == *id)
+                .filter(|route| route.instance == id)
                 .any(|route| route.rotation == Rotation::In);
             if is_in {
-                self.out_since.remove(id);
+                self.out_since.remove(&id);
             } else {
-                self.out_since.entry(id.clone()).or_insert(routing.number);
+                self.out_since.entry(id).or_insert(routing.number);
             }
         }
         self.newest = Some(routing.clone());

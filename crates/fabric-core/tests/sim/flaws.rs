@@ -1,6 +1,6 @@
 //! A controller with a bug: the real one, with something wrong on the way in or out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use fabric_core::{Action, Controller, Event, Outcome, Rotation, Route, Routing};
@@ -34,11 +34,16 @@ pub(crate) enum Flaw {
     HidesEnds,
     MissesTimeouts,
     NeverRests,
+    LosesChanges,
+    ReplacesEverywhere,
+    LetsNobodyLeave,
+    DiscardsTheLiving,
+    KeepsLeaversInRotation,
 }
 
 impl Flaw {
     /// Every flaw, with the law that is there against it.
-    pub(crate) const ALL: [(Flaw, Law); 22] = [
+    pub(crate) const ALL: [(Flaw, Law); 27] = [
         (Flaw::DrainsUnasked, Law::DrainedOnRequest),
         (Flaw::DrainsAtOnce, Law::DrainedWhenQuiet),
         (Flaw::DoesNotWaitForTheBarrier, Law::DrainedWhenQuiet),
@@ -61,6 +66,11 @@ impl Flaw {
         (Flaw::HidesEnds, Law::EndsAreTold),
         (Flaw::MissesTimeouts, Law::DrainEnds),
         (Flaw::NeverRests, Law::NoBusyLoop),
+        (Flaw::LosesChanges, Law::ChangesReachAll),
+        (Flaw::ReplacesEverywhere, Law::OneDomain),
+        (Flaw::LetsNobodyLeave, Law::StopReachesAll),
+        (Flaw::DiscardsTheLiving, Law::DiscardsTheLeft),
+        (Flaw::KeepsLeaversInRotation, Law::RoutingIsTrue),
     ];
 }
 
@@ -74,6 +84,8 @@ pub(crate) struct Machine {
     now: Duration,
     newest: Option<Routing>,
     is_stopping: bool,
+    /// Routes of instances that have left.
+    left: Vec<Route>,
     more: VecDeque<Action>,
 }
 
@@ -85,6 +97,7 @@ impl Machine {
             now: Duration::ZERO,
             newest: None,
             is_stopping: false,
+            left: Vec::new(),
             more: VecDeque::new(),
         }
     }
@@ -157,6 +170,12 @@ impl Machine {
         }
     }
 
+    /// The instances that are on their way out.
+    pub(crate) fn leaving(&self) -> BTreeSet<InstanceId> {
+        let leaving = self.controller.leaving();
+        leaving.map(|instance| instance.id.clone()).collect()
+    }
+
     fn draining(&self) -> Vec<(InstanceId, u64)> {
         let endpoints = self.newest.iter().flat_map(|newest| &newest.endpoints);
         endpoints
@@ -182,7 +201,32 @@ impl Machine {
             (Some(Flaw::ForgetsTheCut), Action::Cut { .. })
             | (Some(Flaw::NeverSaysStarted), Action::Started(_))
             | (Some(Flaw::NeverSaysStopped), Action::Stopped)
+            | (Some(Flaw::LosesChanges), Action::Change(..))
             | (Some(Flaw::HidesEnds), Action::AttemptEnded { .. }) => self.poll_action(),
+            (Some(Flaw::LetsNobodyLeave), Action::Order(id, Order::Stop))
+                if self.leaving().contains(&id) =>
+            {
+                self.poll_action()
+            }
+            (Some(Flaw::ReplacesEverywhere), Action::Change(id, Order::Replace)) => {
+                let others = self.controller.pending().filter(|other| **other != id);
+                let others = others.map(|other| Action::Change(other.clone(), Order::Replace));
+                self.more.extend(others.collect::<Vec<_>>());
+                Some(Action::Change(id, Order::Replace))
+            }
+            (Some(Flaw::KeepsLeaversInRotation), Action::Discard(id)) => {
+                let endpoints = self.newest.iter().flat_map(|newest| &newest.endpoints);
+                let mut routes = endpoints.flat_map(|endpoint| &endpoint.routes);
+                self.left
+                    .extend(routes.find(|route| route.instance == id).cloned());
+                Some(Action::Discard(id))
+            }
+            (Some(Flaw::DiscardsTheLiving), Action::Order(id, Order::Stop))
+                if self.leaving().contains(&id) =>
+            {
+                self.more.push_back(Action::Discard(id.clone()));
+                Some(Action::Order(id, Order::Stop))
+            }
             (Some(Flaw::SpawnsTwice), Action::SpawnHost(id)) => {
                 self.more.push_back(Action::SpawnHost(id.clone()));
                 Some(Action::SpawnHost(id))
@@ -210,6 +254,11 @@ impl Machine {
             Some(Flaw::KeepsDrainingInRotation) => into_rotation(&mut routing, Rotation::Draining),
             Some(Flaw::LosesRoutings) if routing.number.is_multiple_of(3) => {
                 return self.poll_action();
+            }
+            Some(Flaw::KeepsLeaversInRotation) => {
+                for endpoint in &mut routing.endpoints {
+                    endpoint.routes.extend(self.left.clone());
+                }
             }
             Some(Flaw::RepeatsNumbers) => routing.number = routing.number.min(2),
             Some(Flaw::DrainsAtOnce) => {

@@ -51,6 +51,7 @@ impl Host {
             failed_starts: 0,
             ends: 0,
             last_end: None,
+            changes: 0,
         };
         Host {
             stage: Stage::Preparing,
@@ -99,7 +100,17 @@ impl Host {
     }
 
     pub(crate) fn obey(&mut self, order: Order, random: &mut Random) -> Due {
+        if matches!(order, Order::Change | Order::Replace) {
+            self.report.changes += 1;
+            self.report.failed_starts = 0;
+        }
         match (order, self.stage) {
+            (Order::Change | Order::Replace, Stage::Pausing) => Some(self.begin_again(random)),
+            (Order::Replace, Stage::Tasks | Stage::Running) => self.leave(false),
+            // Its next step stands, as it was told only.
+            (Order::Change | Order::Replace, _) => Some(random.within(seconds(2))),
+            // Its end is that of a stop, as far as anybody sees.
+            (Order::Reboot, stage) if stage != Stage::Ended => self.obey(Order::Stop, random),
             (Order::Stop, Stage::Draining { .. }) => {
                 self.report.status = Status::Stopping;
                 self.stage = Stage::Draining { stop: true };

@@ -7,7 +7,7 @@ use fabric_core::{Action, DRAIN_LIMIT, Event, Outcome, Rotation, Routing, START_
 use host_core::{Order, Report, Status};
 use plan::{DeploymentPlan, InstanceId};
 
-use crate::deployment::IGNORES_STATUS;
+use crate::deployment::{IGNORES_STATUS, UPGRADE_DOMAINS};
 use crate::facts::{Drain, Facts, HOST_PACE_MAX, Told};
 
 /// What must hold.
@@ -50,6 +50,12 @@ pub(crate) enum Law {
     KillsLate,
     /// The deployment is stopped when no host is left, and that is said once.
     StoppedIsTrue,
+    /// Every host is told of a new plan, once, and none that has it already.
+    ChangesReachAll,
+    /// Programs are replaced in one upgrade domain at a time.
+    OneDomain,
+    /// Only what has left is discarded, and nothing runs of it.
+    DiscardsTheLeft,
     /// Timeouts without time passing are few.
     NoBusyLoop,
     /// The controller's assertions hold.
@@ -105,7 +111,8 @@ impl Laws {
         match action {
             Action::SpawnHost(id) => self.check_spawn(now, id, hosts),
             Action::KillHost(id) => {
-                let since = self.facts.stop_since;
+                let leaving_since = self.facts.told(id).leaving_since;
+                let since = self.facts.stop_since.or(leaving_since);
                 let is_due = since.is_some_and(|since| now >= since + fabric_core::STOP_LIMIT);
                 require(Law::KillsLate, is_due && hosts.contains(id), || {
                     format!("the host of {id} is killed")
@@ -114,6 +121,16 @@ impl Laws {
             Action::Order(id, Order::Drained) => self.check_drained(now, id),
             Action::Order(id, order) => {
                 self.facts.told(id).stop_ordered |= *order == Order::Stop;
+                Ok(())
+            }
+            Action::Change(id, order) => self.check_change(id, *order),
+            Action::Discard(id) => {
+                let told = self.facts.told(id);
+                let has_left = told.leaving_since.is_some() && !hosts.contains(id);
+                require(Law::DiscardsTheLeft, has_left, || {
+                    format!("{id} is discarded")
+                })?;
+                self.facts.discard(id);
                 Ok(())
             }
             Action::Route(routing) => self.check_route(routing),
@@ -152,10 +169,13 @@ impl Laws {
             format!("{id} is spawned")
         })?;
         let told = self.facts.told(id);
-        let is_free = told.vacant && !hosts.contains(id);
+        let is_free = told.vacant && !hosts.contains(id) && told.leaving_since.is_none();
         require(Law::OneHost, is_free, || format!("another host for {id}"))?;
         let not_before = told.ended_at.map_or(now, |at| at + told.pace);
         told.ended_at = None;
+        told.is_spawned = true;
+        told.is_rebooting = false;
+        told.due = None;
         require(Law::Paced, now >= not_before, || {
             format!("{id} is spawned before {not_before:?}")
         })
@@ -180,6 +200,24 @@ impl Laws {
             !is_reached || is_quiet || is_late,
             || format!("{id} is told `Drained` at once, idle: {is_idle}, cut: {is_cut}"),
         )
+    }
+
+    fn check_change(&mut self, id: &InstanceId, order: Order) -> Result<(), Broken> {
+        let domain = upgrade_domain(id);
+        let is_elsewhere = |(other, told): (&InstanceId, &Told)| {
+            told.is_replacing && told.leaving_since.is_none() && upgrade_domain(other) != domain
+        };
+        let is_alone = order != Order::Replace || !self.facts.instances.iter().any(is_elsewhere);
+        require(Law::OneDomain, is_alone, || {
+            format!("{id} is replaced while another domain is")
+        })?;
+        let told = self.facts.told(id);
+        let is_due = told.due.take() == Some(order) && told.has_host;
+        told.changes += 1;
+        told.is_replacing |= order == Order::Replace;
+        require(Law::ChangesReachAll, is_due, || {
+            format!("{order:?} of {id}, for which there is no reason")
+        })
     }
 
     fn check_cut(
@@ -247,7 +285,8 @@ impl Laws {
         };
         let is_running = self.facts.stop_since.is_none();
         for (id, told) in &self.facts.instances {
-            let gone_since = told.ended_at.filter(|_| is_running);
+            let stays = told.leaving_since.is_none();
+            let gone_since = told.ended_at.filter(|_| is_running && stays);
             require(
                 Law::HostsComeBack,
                 in_time(gone_since, HOST_PACE_MAX),
@@ -260,9 +299,14 @@ impl Laws {
             require(Law::EndsAreTold, told.ends_to_tell == 0, || {
                 format!("an end of {id} is kept secret")
             })?;
-            let is_reached = is_running || !told.has_host || told.stop_ordered;
+            let is_reached = (is_running && stays) || !told.has_host || told.stop_ordered;
             require(Law::StopReachesAll, is_reached, || {
                 format!("{id} is not told to stop")
+            })?;
+            let is_held_back = told.due == Some(Order::Replace) && self.is_walking();
+            let is_told = told.due.is_none() || !told.has_host || is_held_back || !is_running;
+            require(Law::ChangesReachAll, is_told, || {
+                format!("{id} is not told of a new plan")
             })?;
         }
         let stop_since = self.facts.stop_since.filter(|_| self.facts.stopped == 0);
@@ -277,6 +321,11 @@ impl Laws {
         self.check_rotation()
     }
 
+    fn is_walking(&self) -> bool {
+        let mut instances = self.facts.instances.values();
+        instances.any(|told| told.is_replacing && told.leaving_since.is_none())
+    }
+
     fn check_rotation(&self) -> Result<(), Broken> {
         let newest = self.facts.newest.as_ref();
         let missing = self.facts.has_balancer && newest.is_none();
@@ -284,6 +333,13 @@ impl Laws {
             "the balancer has no table".into()
         })?;
         for endpoint in newest.into_iter().flat_map(|newest| &newest.endpoints) {
+            let stranger = endpoint
+                .routes
+                .iter()
+                .find(|route| !self.facts.instances.contains_key(&route.instance));
+            require(Law::RoutingIsTrue, stranger.is_none(), || {
+                format!("{stranger:?} has left")
+            })?;
             let ignores_status = endpoint.key == IGNORES_STATUS;
             for (id, told) in &self.facts.instances {
                 let route = endpoint.routes.iter().find(|route| route.instance == *id);
@@ -310,11 +366,22 @@ impl Laws {
 
 /// It has not been Ready, and neither patience nor another attempt will help.
 fn has_failed(told: &Told) -> bool {
+    if told.leaving_since.is_some() {
+        return false;
+    }
     let failed_starts = told
         .report
         .as_ref()
         .map_or(0, |report| report.failed_starts);
     !told.was_ready && failed_starts.max(told.deaths) >= START_ATTEMPTS_MAX
+}
+
+fn upgrade_domain(id: &InstanceId) -> u32 {
+    let index = id.as_str().rsplit('_').next();
+    let index: u32 = index
+        .and_then(|index| index.parse().ok())
+        .expect("an instance's id ends in its index");
+    index % UPGRADE_DOMAINS
 }
 
 fn serves(told: &Told, ignores_status: bool) -> bool {

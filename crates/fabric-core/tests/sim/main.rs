@@ -64,7 +64,7 @@ fn the_histories_see_everything() {
 }
 
 /// What is to be seen: every kind of news and of action, each outcome, each place in the rotation.
-const SIGHTS: [&str; 21] = [
+const SIGHTS: [&str; 27] = [
     "Vacant",
     "HostStarted",
     "HostEnded",
@@ -74,7 +74,13 @@ const SIGHTS: [&str; 21] = [
     "Acknowledged(3)",
     "Idle {",
     "Recycle(",
+    "Reboot(",
+    "Configured(",
     "000 Stop",
+    ", Change)",
+    ", Replace)",
+    ", Reboot)",
+    "Discard(",
     "SpawnHost",
     "Drained)",
     "Cut {",

@@ -7,14 +7,14 @@
 
 mod balancer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fabric_core::{Action, Controller, Event};
 use host_core::{Order, Report};
-use plan::InstanceId;
+use plan::{InstanceId, difference};
 
-use crate::deployment::{INTERNAL, PUBLIC, deployment};
+use crate::deployment::{Configuration, INTERNAL, PUBLIC, deployment};
 use crate::flaws::{Flaw, Machine};
 use crate::host::{Due, Host};
 use crate::laws::{Broken, Laws};
@@ -35,6 +35,10 @@ enum Coming {
     /// The newest report of a host arrives, dead or alive.
     Arrives(InstanceId, u64),
     Dies(InstanceId),
+    /// The folders of an instance that has left are gone.
+    Discarded(InstanceId),
+    /// The operator gives another configuration.
+    Configures,
     BalancerComes,
     BalancerLeaves,
     Acknowledges {
@@ -59,7 +63,12 @@ pub(crate) struct World {
     now: Duration,
     machine: Machine,
     laws: Laws,
+    /// Every instance that a configuration may ask for.
     ids: Vec<InstanceId>,
+    configuration: Configuration,
+    /// Instances whose folders are being removed.
+    discarding: BTreeSet<InstanceId>,
+    is_stopping: bool,
     coming: BTreeMap<(Duration, u64), Coming>,
     /// Numbers what is coming, hosts and balancers.
     serial: u64,
@@ -72,6 +81,9 @@ pub(crate) struct World {
     transcript: Option<Vec<String>>,
 }
 
+/// The most instances of the public role.
+const PUBLIC_MAX: u32 = 4;
+
 const MS: Duration = Duration::from_millis(1);
 
 fn seconds(n: u64) -> Duration {
@@ -81,18 +93,26 @@ fn seconds(n: u64) -> Duration {
 impl World {
     pub(crate) fn new(seed: u64, flaw: Option<Flaw>) -> Self {
         let mut random = Random::new(seed);
-        let n_public = 1 + random.below(3) as u32;
-        let n_internal = random.below(2) as u32;
-        let plan = deployment(n_public, n_internal);
+        let configuration = Configuration {
+            n_public: 1 + random.below(u64::from(PUBLIC_MAX)) as u32,
+            n_internal: random.below(2) as u32,
+            incarnation: 1,
+            setting: 0,
+            store: 0,
+        };
+        let plan = deployment(&configuration);
         let ids = |role, n| (0..n).map(move |index| InstanceId::new(role, index));
         World {
             laws: Laws::new(&plan),
             machine: Machine::new(Controller::new(plan), flaw),
             random,
             now: Duration::ZERO,
-            ids: ids(PUBLIC, n_public)
-                .chain(ids(INTERNAL, n_internal))
+            ids: ids(PUBLIC, PUBLIC_MAX)
+                .chain(ids(INTERNAL, configuration.n_internal))
                 .collect(),
+            configuration,
+            discarding: BTreeSet::new(),
+            is_stopping: false,
             coming: BTreeMap::new(),
             serial: 0,
             processes: BTreeMap::new(),
@@ -154,7 +174,8 @@ impl World {
     /// What the operator will want, and who will be killed.
     fn plan_the_commands(&mut self) {
         let life = seconds(self.random.pick(&[2, 20, 200, 600]));
-        for id in self.ids.clone() {
+        let planned = deployment(&self.configuration);
+        for id in planned.instances().map(|instance| instance.id.clone()) {
             self.within(seconds(2), Coming::Event(Event::Vacant(id.clone())));
             if self.random.one_in(4) {
                 self.within(life, Coming::Event(Event::Vacant(id)));
@@ -163,8 +184,10 @@ impl World {
         for _ in 0..self.random.below(8) {
             let index = self.random.below(self.ids.len() as u64) as usize;
             let id = self.ids[index].clone();
-            let coming = match self.random.below(2) {
-                0 => Coming::Dies(id),
+            let coming = match self.random.below(6) {
+                0 | 1 => Coming::Dies(id),
+                2 => Coming::Event(Event::Reboot(id)),
+                3 | 4 => Coming::Configures,
                 _ => Coming::Event(Event::Recycle(id)),
             };
             self.within(life, coming);
@@ -221,7 +244,15 @@ impl World {
 
     fn happen(&mut self, coming: Coming) -> Result<(), Broken> {
         match coming {
-            Coming::Event(event) => return self.tell(event),
+            Coming::Event(event) => {
+                self.is_stopping |= event == Event::Stop;
+                return self.tell(event);
+            }
+            Coming::Configures => return self.configure(),
+            Coming::Discarded(id) => {
+                self.discarding.remove(&id);
+                return self.tell(Event::Vacant(id));
+            }
             Coming::Answers(id, number) => return self.answer(id, number),
             Coming::Steps { id, host, step } => self.step(&id, host, step),
             Coming::Obeys(id, number, order) => {
@@ -266,6 +297,29 @@ impl World {
         Ok(())
     }
 
+    /// Another count of instances, another setting, another store, or none of it.
+    fn configure(&mut self) -> Result<(), Broken> {
+        if self.is_stopping {
+            return Ok(());
+        }
+        let before = deployment(&self.configuration);
+        self.configuration.incarnation += 1;
+        if self.random.one_in(2) {
+            self.configuration.n_public = 1 + self.random.below(u64::from(PUBLIC_MAX)) as u32;
+        }
+        self.configuration.setting += self.random.below(2);
+        self.configuration.store += u64::from(self.random.one_in(3));
+        let plan = deployment(&self.configuration);
+        let added = difference(&before, &plan).added;
+        let leaving: BTreeSet<InstanceId> = self.machine.leaving();
+        for id in added {
+            if !leaving.contains(&id) && !self.discarding.contains(&id) {
+                self.within(seconds(1), Coming::Event(Event::Vacant(id)));
+            }
+        }
+        self.tell(Event::Configured(Box::new(plan)))
+    }
+
     fn carry_out(&mut self) -> Result<(), Broken> {
         while let Some(action) = self.machine.poll_action() {
             self.note(|_| format!("            {action:?}"));
@@ -274,7 +328,12 @@ impl World {
             match action {
                 Action::SpawnHost(id) => self.spawn(id),
                 Action::KillHost(id) => self.die(&id),
-                Action::Order(id, order) => self.order(id, order),
+                Action::Order(id, order) | Action::Change(id, order) => self.order(id, order),
+                Action::Discard(id) => {
+                    self.attempts.remove(&id);
+                    self.discarding.insert(id.clone());
+                    self.within(seconds(1), Coming::Discarded(id));
+                }
                 Action::Route(routing) => self.route(routing),
                 Action::Cut {
                     instance,

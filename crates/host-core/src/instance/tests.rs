@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod orders;
+
 struct Fixture {
     instance: Instance,
     now: Duration,
@@ -58,6 +60,7 @@ fn describe(action: Action) -> Option<String> {
         Action::AskToStop { .. } => "ask".to_owned(),
         Action::Terminate => "SIGTERM".to_owned(),
         Action::Empty => "SIGKILL".to_owned(),
+        Action::Publish => "publish".to_owned(),
         Action::Report(report) if report.draining => format!("{} draining", report.status),
         Action::Report(report) => report.status.to_string(),
         Action::Log(_) => return None,
@@ -72,6 +75,7 @@ fn leased(status: LeaseStatus) -> Event {
             status,
             incarnation: 1,
             expires_in: None,
+            detail: None,
         },
     }
 }
@@ -248,6 +252,7 @@ fn busy_lasts_as_long_as_its_lease() {
         status: LeaseStatus::Busy,
         incarnation: 1,
         expires_in: Some(Duration::from_secs(3)),
+        detail: None,
     };
     assert_eq!(
         it.step(Event::Leased {
@@ -388,6 +393,7 @@ fn a_lease_that_has_ended_is_gone_for_whatever_comes_next() {
             status: LeaseStatus::Busy,
             incarnation,
             expires_in: Some(Duration::from_secs(seconds)),
+            detail: None,
         },
     };
     assert_eq!(it.step(lease(2, 3)), ["Busy"]);

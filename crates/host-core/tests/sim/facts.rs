@@ -30,6 +30,10 @@ pub(crate) struct Attempt {
     pub(crate) answered: bool,
     pub(crate) terminated_at: Option<Duration>,
     pub(crate) emptied_at: Option<Duration>,
+    /// It has a plan that is not told to it yet.
+    pub(crate) owes_publish: bool,
+    /// While it was being prepared, a plan came that it has to be prepared for again.
+    pub(crate) is_outdated: bool,
     /// The least pause after it.
     pub(crate) pause: Duration,
     pub(crate) leases: BTreeMap<String, (LeaseStatus, u64, Option<Duration>)>,
@@ -45,6 +49,11 @@ pub(crate) struct Facts {
     pub(crate) reported: Option<Report>,
     pub(crate) fabric_gone: bool,
     pub(crate) stop_since: Option<Duration>,
+    /// A stop was ordered, or the fabric is gone: not merely a reboot.
+    pub(crate) stop_ordered: bool,
+    pub(crate) reboot_ordered: bool,
+    /// New plans that were ordered.
+    pub(crate) changes: u64,
     /// Since when the next attempt is due.
     pub(crate) ended_since: Option<Duration>,
 }
@@ -60,12 +69,19 @@ impl Facts {
             reported: None,
             fabric_gone: false,
             stop_since: None,
+            stop_ordered: false,
+            reboot_ordered: false,
+            changes: 0,
             ended_since: None,
         }
     }
 
     /// The current attempt's own preparation is over.
     pub(crate) fn prepared(&mut self, now: Duration, succeeded: bool) {
+        if self.current.is_outdated {
+            self.ended_since.get_or_insert(now);
+            return;
+        }
         self.current.prepared = succeeded;
         if !succeeded {
             self.fail(now);
@@ -85,9 +101,25 @@ impl Facts {
                 }
                 self.leave(now);
             }
-            Event::Order(Order::Stop) => self.stop(now),
+            Event::Order(Order::Change) => self.change(),
+            Event::Order(Order::Replace) => {
+                self.change();
+                self.current.owes_publish = false;
+                let is_preparing = self.attempt > 0 && self.is_live() && !self.current.prepared;
+                self.current.is_outdated |= is_preparing;
+                self.leave(now);
+            }
+            Event::Order(Order::Reboot) => {
+                self.reboot_ordered = true;
+                self.stop(now);
+            }
+            Event::Order(Order::Stop) => {
+                self.stop_ordered = true;
+                self.stop(now);
+            }
             Event::FabricGone => {
                 self.fabric_gone = true;
+                self.stop_ordered = true;
                 self.stop(now);
             }
             Event::TaskEnded {
@@ -162,6 +194,19 @@ impl Facts {
         leases
             .filter(|(_, _, until)| is_live(*until))
             .any(|(status, ..)| *status == LeaseStatus::Busy)
+    }
+
+    /// Nobody has ended the attempt, nor has it itself.
+    fn is_live(&self) -> bool {
+        !self.current.leaving && !self.current.failed
+    }
+
+    /// A new plan forgives all deaths, and is told to the attempt that lives.
+    fn change(&mut self) {
+        self.changes += 1;
+        self.deaths = 0;
+        self.current.pause = Duration::ZERO;
+        self.current.owes_publish = self.attempt > 0 && self.is_live();
     }
 
     fn leave(&mut self, now: Duration) {

@@ -27,11 +27,15 @@ pub(crate) enum Flaw {
     StartsAgainTooEarly,
     CountsBack,
     SpeaksAfterTheEnd,
+    LosesChanges,
+    TellsThoseWhoLeave,
+    TellsInsteadOfRecycling,
+    AsksAtAReboot,
 }
 
 impl Flaw {
     /// Every flaw, with the law that is there against it.
-    pub(crate) const ALL: [(Flaw, Law); 17] = [
+    pub(crate) const ALL: [(Flaw, Law); 21] = [
         (Flaw::DoesNotWaitForThePreparation, Law::PreparedFirst),
         (Flaw::StartsBeforeTheTaskEnded, Law::TasksFirst),
         (Flaw::TakesFailedTasksForDone, Law::TasksFirst),
@@ -49,6 +53,10 @@ impl Flaw {
         (Flaw::StartsAgainTooEarly, Law::Paced),
         (Flaw::CountsBack, Law::AttemptsGrow),
         (Flaw::SpeaksAfterTheEnd, Law::NothingAfterExit),
+        (Flaw::LosesChanges, Law::ChangesAreTold),
+        (Flaw::TellsThoseWhoLeave, Law::ChangesAreTold),
+        (Flaw::TellsInsteadOfRecycling, Law::ChangesAreTold),
+        (Flaw::AsksAtAReboot, Law::RebootAsksNobody),
     ];
 }
 
@@ -121,6 +129,12 @@ impl Machine {
                 None
             }
             (Some(Flaw::KeepsReleasedLeases), Event::Released { .. }) => None,
+            (Some(Flaw::TellsInsteadOfRecycling), Event::Order(Order::Replace)) => {
+                Some(Event::Order(Order::Change))
+            }
+            (Some(Flaw::AsksAtAReboot), Event::Order(Order::Reboot)) => {
+                Some(Event::Order(Order::Stop))
+            }
             (_, event) => Some(event),
         }
     }
@@ -144,7 +158,12 @@ impl Machine {
                 self.instance.handle_event(self.now, Event::Emptied);
                 self.poll_action()
             }
-            (Some(Flaw::LosesTheKill), Action::Empty) => self.poll_action(),
+            (Some(Flaw::LosesTheKill), Action::Empty)
+            | (Some(Flaw::LosesChanges), Action::Publish) => self.poll_action(),
+            (Some(Flaw::TellsThoseWhoLeave), Action::AskToStop { within }) => {
+                self.more.push_back(Action::Publish);
+                Some(Action::AskToStop { within })
+            }
             (Some(Flaw::SpeaksAfterTheEnd), Action::Exit) => {
                 self.more.push_back(Action::Log("one more thing".into()));
                 Some(Action::Exit)

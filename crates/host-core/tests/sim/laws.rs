@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use host_core::{
-    Action, CLIENT_ANSWERED_LIMIT, DRAIN_LIMIT, Event, Limits, Report, Shape, Status,
+    Action, CLIENT_ANSWERED_LIMIT, DRAIN_LIMIT, Event, Limits, REBOOT_LIMIT, Report, Shape, Status,
     TASK_END_LIMIT,
 };
 use plan::TaskType;
@@ -23,6 +23,10 @@ pub(crate) enum Law {
     NothingOfBefore,
     /// `draining` is reported before the program is asked to stop, as long as there is a fabric.
     DrainingBeforeAsking,
+    /// A reboot asks nobody.
+    RebootAsksNobody,
+    /// A new plan is told to the attempt that lives, to no other, and the fabric hears that it was taken.
+    ChangesAreTold,
     /// Nobody is killed before the limit that he was given.
     TimeToStop,
     /// Ready is said when, and only when, the program runs, has said so, and nobody is Busy.
@@ -127,14 +131,24 @@ impl Laws {
             Action::StartProgram => self.check_program(living),
             Action::AskToStop { .. } => {
                 self.facts.current.asked_at = Some(now);
-                let is_told = self.facts.current.reported_draining || self.facts.fabric_gone;
-                require(Law::DrainingBeforeAsking, is_told, || {
-                    "asked to stop without having drained".into()
-                })
+                let is_reboot = self.facts.reboot_ordered && !self.facts.stop_ordered;
+                require(Law::RebootAsksNobody, !is_reboot, || {
+                    "asked to stop by a reboot".into()
+                })?;
+                self.check_drained("asked to stop")
             }
             Action::Terminate => {
                 self.facts.current.terminated_at.get_or_insert(now);
+                if living.into_iter().any(|living| living.task.is_none()) {
+                    return self.check_drained("sent SIGTERM");
+                }
                 Ok(())
+            }
+            Action::Publish => {
+                let owes = std::mem::take(&mut self.facts.current.owes_publish);
+                require(Law::ChangesAreTold, owes, || {
+                    "a change is told where there is none, or nobody to hear it".into()
+                })
             }
             Action::Empty => self.check_kill(now, living),
             Action::Report(report) => self.check_report(now, report),
@@ -146,6 +160,13 @@ impl Laws {
                 })
             }
         }
+    }
+
+    fn check_drained(&self, what: &str) -> Result<(), Broken> {
+        let is_told = self.facts.current.reported_draining || self.facts.fabric_gone;
+        require(Law::DrainingBeforeAsking, is_told, || {
+            format!("{what} without having drained")
+        })
     }
 
     fn check_attempt(&mut self, now: Duration, attempt: u64) -> Result<(), Broken> {
@@ -206,6 +227,8 @@ impl Laws {
             ..
         } = self.facts.current;
         let limit_passed = after(asked_at, self.facts.limits.stop);
+        let limit_passed =
+            limit_passed || (self.facts.reboot_ordered && after(terminated_at, REBOOT_LIMIT));
         let program_had_time =
             limit_passed || (answered && after(terminated_at, CLIENT_ANSWERED_LIMIT));
         let task_had_time =
@@ -268,6 +291,16 @@ impl Laws {
                 format!("{status:?} is the word, {expected:?} the truth")
             })?;
         }
+        let taken = self
+            .facts
+            .reported
+            .as_ref()
+            .map_or(0, |report| report.changes);
+        let is_taken = self.exited || self.facts.attempt == 0 || taken == self.facts.changes;
+        let is_told = is_taken && !self.facts.current.owes_publish;
+        require(Law::ChangesAreTold, is_told, || {
+            format!("{taken} of {} changes are taken", self.facts.changes)
+        })?;
         let stopping =
             DRAIN_LIMIT + 2 * self.facts.limits.stop + TASK_END_LIMIT + WORLD_SLACK + self.late;
         let in_time = |since: Option<Duration>, limit: Duration| {

@@ -62,7 +62,7 @@ fn the_histories_see_everything() {
 }
 
 /// What is to be seen: each way out of an attempt, each status, each limit that passes.
-const SIGHTS: [&str; 21] = [
+const SIGHTS: [&str; 24] = [
     "the instance could not be prepared",
     "could not be started: no such file",
     "startup task `t0` exited with status",
@@ -71,6 +71,9 @@ const SIGHTS: [&str; 21] = [
     "the role asked for a recycle",
     "a recycle was ordered",
     "a stop was ordered",
+    "a reboot was ordered",
+    "a configuration came that cannot change",
+    "Publish",
     "the fabric is gone",
     "ClientsStopped { answered: true }",
     "ClientsStopped { answered: false }",

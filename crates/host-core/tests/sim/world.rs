@@ -2,7 +2,7 @@
 //!
 //! What is certain about the real one holds here too: each `Prepare`, start and `Empty` is answered once; the news
 //! that a process runs comes before that of its end, and the ends of all before `Emptied`; a process survives anything
-//! but SIGKILL; orders come only while there is a fabric.
+//! but SIGKILL; orders come only while there is a fabric, and some are lost.
 
 mod processes;
 
@@ -157,10 +157,13 @@ impl World {
     fn plan_the_fabric(&mut self) {
         let life = seconds(self.random.pick(&[5, 60, 600, 3600]));
         for _ in 0..self.random.below(6) {
-            let order = match self.random.below(8) {
+            let order = match self.random.below(14) {
                 0 => Order::Start,
                 1 => Order::Drained,
                 2 => Order::Stop,
+                3 => Order::Reboot,
+                4..7 => Order::Change,
+                7 | 8 => Order::Replace,
                 _ => Order::Recycle,
             };
             self.within(life, Coming::Ordered(order));
@@ -222,6 +225,8 @@ impl World {
     fn happen(&mut self, coming: Coming) -> Result<(), Broken> {
         match coming {
             Coming::News(event) => self.tell(event),
+            // One in a while is lost on the way.
+            Coming::Ordered(_) if self.random.one_in(16) => Ok(()),
             Coming::Ordered(order) if self.has_fabric => self.tell(Event::Order(order)),
             Coming::FabricGone if self.has_fabric => {
                 self.has_fabric = false;
@@ -281,6 +286,7 @@ impl World {
                 Action::AskToStop { within } => self.ask_to_stop(within),
                 Action::Terminate => self.terminate(),
                 Action::Empty => self.empty(),
+                Action::Publish => self.publish(),
                 Action::Report(report) => self.report(&report),
                 Action::Log(_) => {}
                 Action::Exit => self.has_ended = true,

@@ -2,12 +2,19 @@
 
 use std::future::Future;
 
+use host_core::LeaseStatus;
 use plan::{Command, InstanceId, Paths};
-use runtime_protocol::FrameDecoder;
+use runtime_protocol::{FrameDecoder, MAX_CURRENT_STATE_BYTES, RoleEnvironment};
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
 use tokio::task::LocalSet;
+use tokio::time::timeout;
 
 use super::*;
+
+mod fifos;
+mod leases;
+mod notifications;
 
 /// Far longer than anything here takes.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -20,10 +27,15 @@ struct Fixture {
 
 /// Runs a test with a server that has published its first goal state.
 async fn with_server<F: Future<Output = ()>>(test: impl FnOnce(Fixture) -> F) {
+    with(Offer::Sockets, test).await;
+}
+
+async fn with<F: Future<Output = ()>>(offer: Offer, test: impl FnOnce(Fixture) -> F) {
     let run = async {
         let folder = tempfile::tempdir().unwrap();
         let (sender, news) = mpsc::channel(64);
-        let mut server = RuntimeServer::open(&folder.path().join("sockets"), None, sender).unwrap();
+        let mut server =
+            RuntimeServer::open(&folder.path().join("sockets"), None, offer, sender).unwrap();
         server.publish(&plan(folder.path())).unwrap();
         test(Fixture {
             folder,
@@ -69,6 +81,7 @@ fn plan(folder: &Path) -> InstancePlan {
         sandbox: plan::SandboxPlan::default(),
         blast: false,
         pass_sockets: false,
+        options: Default::default(),
     }
 }
 
@@ -88,12 +101,7 @@ impl Fixture {
     }
 
     async fn acquire(&self, client: &str, status: &str, expiration: &str) {
-        self.say(&format!(
-            "<CurrentState><StatusLease ClientId=\"{client}\"><Acquire><Incarnation>1</Incarnation>\
-             <Status>{status}</Status><StatusDetail>{status}</StatusDetail><Expiration>{expiration}</Expiration>\
-             </Acquire></StatusLease></CurrentState>"
-        ))
-        .await;
+        self.say(&acquire(client, 1, status, expiration)).await;
     }
 
     /// The next piece of news that is not an empty detail.
@@ -113,6 +121,14 @@ impl Fixture {
             News::Event(event) => panic!("{event:?}"),
         }
     }
+}
+
+fn acquire(client: &str, incarnation: u64, status: &str, expiration: &str) -> String {
+    format!(
+        "<CurrentState><StatusLease ClientId=\"{client}\"><Acquire><Incarnation>{incarnation}</Incarnation>\
+         <Status>{status}</Status><StatusDetail>{status}</StatusDetail><Expiration>{expiration}</Expiration>\
+         </Acquire></StatusLease></CurrentState>"
+    )
 }
 
 const NEVER: &str = "9999-12-31T23:59:59.000Z";
@@ -284,24 +300,71 @@ async fn a_stop_waits_for_the_clients_that_are_connected() {
 }
 
 #[tokio::test]
-async fn notifications_are_understood() {
+async fn every_client_gets_every_chunk_one_a_read() {
     with_server(async |mut it| {
-        let socket = UnixDatagram::unbound().unwrap();
-        socket
-            .send_to(
-                b"STATUS=warming up\nREADY=1\nSTOPPING=1\n",
-                it.server.notify_path(),
-            )
-            .await
-            .unwrap();
-        let News::Event(detail) = it.hear().await else {
-            panic!("no event")
-        };
-        assert_eq!(detail, Event::Detail("warming up".into()));
-        let News::Event(ready) = it.hear().await else {
-            panic!("no event")
-        };
-        assert_eq!(ready, Event::Notified);
+        let mut clients = [
+            it.connect("goal-state.sock").await,
+            it.connect("goal-state.sock").await,
+        ];
+        let mut first = Vec::new();
+        for client in &mut clients {
+            let mut decoder = FrameDecoder::default();
+            first.push(chunk(client, &mut decoder).await.incarnation);
+        }
+        // Nobody reads in between, and yet no read brings two.
+        for _ in 0..3 {
+            it.server.publish(&plan(it.folder.path())).unwrap();
+        }
+        assert_eq!(first, [1, 1]);
+        for client in &mut clients {
+            for incarnation in 2..=4 {
+                let mut buffer = [0; 4096];
+                let n = client.read(&mut buffer).await.unwrap();
+                let mut decoder = FrameDecoder::default();
+                decoder.push(&buffer[..n]);
+                let document = decoder.poll_document().unwrap().unwrap();
+                let goal = GoalState::parse(document).unwrap();
+                assert_eq!(goal.incarnation, incarnation);
+                assert!(decoder.poll_document().unwrap().is_none(), "one a read");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_the_owner_can_connect() {
+    with_server(async |it| {
+        for name in [
+            "runtime.sock",
+            "goal-state.sock",
+            "current-state.sock",
+            "notify.sock",
+        ] {
+            let path = it.folder.path().join("sockets").join(name);
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connections_are_bounded_and_others_wait() {
+    with_server(async |mut it| {
+        let mut silent = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            silent.push(it.connect("current-state.sock").await);
+        }
+        it.acquire("a", "Busy", NEVER).await;
+        let in_a_moment = timeout(Duration::from_millis(20), it.hear()).await;
+        assert!(in_a_moment.is_err(), "{in_a_moment:?}");
+        drop(silent);
+        loop {
+            if let News::Event(Event::Leased { client, .. }) = it.hear().await {
+                return assert_eq!(client, "a");
+            }
+        }
     })
     .await;
 }

@@ -10,6 +10,8 @@ use schema::{
 
 use super::*;
 
+mod changes;
+
 fn line(text: &str) -> CommandLine {
     CommandLine::parse(text).unwrap()
 }
@@ -110,6 +112,8 @@ fn options() -> Options {
         },
         has_identities: true,
         group: "approot-1".into(),
+        roles: BTreeMap::new(),
+        kept: BTreeMap::new(),
     }
 }
 

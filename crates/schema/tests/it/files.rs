@@ -117,7 +117,7 @@ fn every_code_is_unique_and_has_a_file_that_shows_it() {
     let unique: BTreeSet<_> = all.iter().collect();
     assert_eq!(unique.len(), all.len(), "a code is given twice");
     // Files that are no text, and one with a thousand mistakes, are tested where they are made, and
-    // so are findings about the files of roles.
+    // so are findings about the files of roles and about options.
     let elsewhere = [
         schema::codes::UNREADABLE,
         schema::codes::NOT_TEXT,
@@ -127,6 +127,11 @@ fn every_code_is_unique_and_has_a_file_that_shows_it() {
         schema::codes::SOURCE_UNDEFINED,
         schema::codes::DESTINATION,
         schema::codes::SOURCE_CONFLICT,
+        schema::codes::OPTIONS_SYNTAX,
+        schema::codes::UNKNOWN_OPTION,
+        schema::codes::OPTION_VALUE,
+        schema::codes::OPTION_OF_NOTHING,
+        schema::codes::OPTION_NOT_YET,
     ];
     let mut shown = BTreeSet::from(elsewhere);
     for (_, outcome) in outcomes("err") {

@@ -19,7 +19,7 @@ a notice.
 
 A code stands in the brackets of `error[AR0107]`; it keeps its meaning for ever and is never given to another.
 `AR00xx` are about files and XML, `AR01xx` about services, `AR02xx` about the files of a role, which are looked at when \
-they are packaged or run.
+they are packaged or run, `AR03xx` about the options file.
 A finding's own text names the element, the value and often the exact cure; this page says what all findings of a \
 code have in common.
 

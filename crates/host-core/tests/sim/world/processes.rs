@@ -108,6 +108,23 @@ impl World {
         self.within(limit, Coming::Says { process, event });
     }
 
+    /// A program that listens takes the new plan, refuses it, which is a recycle, or says nothing.
+    pub(super) fn publish(&mut self) {
+        let mut processes = self.processes.iter();
+        let Some((&process, _)) =
+            processes.find(|(_, process)| process.living.task.is_none() && process.is_client)
+        else {
+            return;
+        };
+        let status = match self.random.below(4) {
+            0 => LeaseStatus::Recycle,
+            1 | 2 => LeaseStatus::Started,
+            _ => return,
+        };
+        let event = leased("main", status, 2, None);
+        self.within(seconds(1), Coming::Says { process, event });
+    }
+
     pub(super) fn ask_to_stop(&mut self, within: Duration) {
         let attempt = self.attempt;
         self.asked = Some(attempt);
@@ -195,6 +212,7 @@ fn leased(
         status,
         incarnation,
         expires_in,
+        detail: None,
     };
     Event::Leased {
         client: client.to_owned(),
