@@ -13,7 +13,7 @@ use super::Fabric;
 use crate::FabricError;
 use crate::configure::{merge, plan_next};
 use crate::event::Event;
-use crate::handle::{ConfigureRefused, ConfigureRequest, Configured, NoSuchInstance};
+use crate::handle::{ConfigureRefused, ConfigureRequest, Configured, RenewRefused};
 use crate::notice::Notice;
 use crate::start::check_socket_paths;
 
@@ -91,6 +91,7 @@ impl Fabric<'_> {
             incarnation: next.incarnation,
             difference,
         };
+        self.tell(Notice::Configured(configured.clone()));
         let event = ControllerEvent::Configured(Box::new(next));
         Ok((configured, Some(event)))
     }
@@ -101,14 +102,12 @@ impl Fabric<'_> {
         &mut self,
         instance: &InstanceId,
         renewal: Renewal,
-    ) -> Result<(), NoSuchInstance> {
+    ) -> Result<(), RenewRefused> {
         if self.controller.member(instance).is_none() {
-            return Err(self.no_such_instance());
+            return Err(RenewRefused::NoSuchInstance(self.no_such_instance()));
         }
-        if let Err(error) = self.store.renew(instance, renewal) {
-            self.tell(Notice::Failed(error));
-        }
-        Ok(())
+        let failed = |error: FabricError| RenewRefused::Failed(error.to_string());
+        self.store.renew(instance, renewal).map_err(failed)
     }
 
     /// A host that was told to make its instance anew has done so when the attempt is past its preparation.
