@@ -75,7 +75,8 @@ impl Fabric<'_> {
             let invalid = |error: FabricError| ConfigureRefused::Invalid(error.to_string());
             check_socket_paths(instance).map_err(invalid)?;
         }
-        self.store.commit(&next, &request).map_err(failed)?;
+        let committed = self.store.commit_next(&next, &request, &difference.removed);
+        committed.map_err(failed)?;
         for instance in next.instances() {
             // The folder of one that is on its way out is removed first, and then it is vacant.
             let is_leaving = self
@@ -120,6 +121,15 @@ impl Fabric<'_> {
             && self.renewing.remove(instance)
             && let Err(error) = self.store.renewed(instance)
         {
+            self.tell(Notice::Failed(error));
+        }
+    }
+
+    /// The folders of an instance that has left are gone, or why not.
+    pub(super) fn discarded(&mut self, instance: InstanceId, failed: Option<FabricError>) {
+        self.discarding.remove(&instance);
+        let outcome = failed.map_or_else(|| self.store.left(&instance), Err);
+        if let Err(error) = outcome {
             self.tell(Notice::Failed(error));
         }
     }
