@@ -40,6 +40,10 @@ impl Notices {
         let over = match notice {
             Notice::Limitation(text) => return self.hold(text),
             Notice::AttemptEnded { instance, cause } => return format!("{instance}: {cause}\n"),
+            Notice::Configured(configured) => {
+                let number = configured.incarnation;
+                return format!("configuration {number} is being carried out\n");
+            }
             Notice::Started(status) => self.started(status),
             Notice::StartFailed { instance, cause } => {
                 format!("error: {instance} does not start: {cause}\n")

@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use fabric::{ConfigureRefused, ConfigureRequest, Handle, NoSuchInstance, Renewal};
+use fabric::{ConfigureRefused, ConfigureRequest, Handle, NoSuchInstance, RenewRefused, Renewal};
 use plan::InstanceId;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -78,8 +78,11 @@ async fn reimage(State(api): State<Api>, Path(id): Path<String>) -> Response {
 async fn renew(api: &Api, id: &str, renewal: Renewal) -> Response {
     match api.fabric.renew(InstanceId::from(id), renewal).await {
         Some(Ok(())) => StatusCode::ACCEPTED.into_response(),
-        Some(Err(refused)) => {
+        Some(Err(RenewRefused::NoSuchInstance(refused))) => {
             (StatusCode::NOT_FOUND, no_such_instance(id, &refused)).into_response()
+        }
+        Some(Err(RenewRefused::Failed(words))) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, words).into_response()
         }
         None => ending(),
     }

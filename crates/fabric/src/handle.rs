@@ -18,7 +18,7 @@ pub(crate) enum ControlRequest {
     Renew(
         InstanceId,
         Renewal,
-        oneshot::Sender<Result<(), NoSuchInstance>>,
+        oneshot::Sender<Result<(), RenewRefused>>,
     ),
     Configure(
         ConfigureRequest,
@@ -65,6 +65,15 @@ pub enum ConfigureRefused {
     Conflict(String),
 }
 
+/// An instance is not started anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RenewRefused {
+    /// There is none of that name.
+    NoSuchInstance(NoSuchInstance),
+    /// It cannot be committed.
+    Failed(String),
+}
+
 /// Asks a running fabric. Clones ask the same one.
 ///
 /// Every method returns `None` when the fabric is ending and answers no more.
@@ -90,7 +99,7 @@ impl Handle {
         &self,
         instance: InstanceId,
         renewal: Renewal,
-    ) -> Option<Result<(), NoSuchInstance>> {
+    ) -> Option<Result<(), RenewRefused>> {
         self.ask(|answer| ControlRequest::Renew(instance, renewal, answer))
             .await
     }

@@ -24,22 +24,14 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// cannot be helped from here.
 const LOOKS_MAX: u32 = 250;
 
-/// What becomes of the folder of an instance that is in no plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// A later run may want the instance again.
-    Kept,
-    /// It has left the deployment, and its fabric died before its folder was removed.
-    Removed,
-}
-
 /// Ends, in tasks of their own, the processes of every instance below `instances` that `plan` does not have, as soon
-/// as the host that it may still have has stopped it. Returns those instances; [`Event::Discarded`] follows for each,
+/// as the host that it may still have has stopped it. The folders of those that were `leaving` when their fabric died
+/// go as well; a later run may want the others again. Returns all of them; [`Event::Discarded`] follows for each,
 /// and until then it must not be started.
 pub(crate) fn end_unplanned(
     plan: &DeploymentPlan,
     instances: &Path,
-    fate: Fate,
+    leaving: &BTreeSet<InstanceId>,
     events: &mpsc::Sender<Event>,
 ) -> BTreeSet<InstanceId> {
     let is_planned = |id: &InstanceId| plan.instances().any(|instance| instance.id == *id);
@@ -51,9 +43,10 @@ pub(crate) fn end_unplanned(
         .collect();
     for id in ids.clone() {
         let (root, events) = (instances.join(id.as_str()), events.clone());
+        let is_leaving = leaving.contains(&id);
         tokio::task::spawn_local(async move {
             end(&root).await;
-            if fate == Fate::Removed {
+            if is_leaving {
                 // One that cannot be removed is in nobody's way.
                 let _ = tokio::task::spawn_blocking(move || fs::remove_dir_all(root)).await;
             }

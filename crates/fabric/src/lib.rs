@@ -36,7 +36,9 @@ mod status;
 mod store;
 
 pub use error::FabricError;
-pub use handle::{ConfigureRefused, ConfigureRequest, Configured, Handle, NoSuchInstance};
+pub use handle::{
+    ConfigureRefused, ConfigureRequest, Configured, Handle, NoSuchInstance, RenewRefused,
+};
 pub use host::protocol::Renewal;
 pub use notice::Notice;
 pub use run::{Outside, run};

@@ -3,6 +3,7 @@
 use plan::InstanceId;
 
 use crate::FabricError;
+use crate::handle::Configured;
 use crate::status::Status;
 
 /// News for people.
@@ -19,6 +20,8 @@ pub enum Notice {
         /// How.
         cause: String,
     },
+    /// A new configuration was committed and is being carried out.
+    Configured(Configured),
     /// The start was given up.
     StartFailed {
         /// The instance that does not become Ready.

@@ -31,7 +31,7 @@ use crate::event::Event;
 use crate::handle::{ControlRequest, Handle, NoSuchInstance};
 use crate::hosts::Hosts;
 use crate::keeper_link::Keeper;
-use crate::left_over::{self, Fate};
+use crate::left_over;
 use crate::notice::Notice;
 use crate::start::{LAYOUT, Settings, control_group, make_folders, start};
 use crate::status::Status;
@@ -156,14 +156,14 @@ async fn begin<'a>(
     for instance in controller.plan().instances() {
         hosts.await_vacancy(instance);
     }
-    // Those of an earlier run may be wanted again; those that have left this deployment are not.
-    let fate = if history.resumed {
-        Fate::Removed
-    } else {
-        Fate::Kept
-    };
+    let mut leaving = store.leaving()?;
+    for instance in controller.plan().instances() {
+        if leaving.remove(&instance.id) {
+            store.left(&instance.id)?;
+        }
+    }
     let instances = settings.state.join(LAYOUT.instances);
-    let discarding = left_over::end_unplanned(controller.plan(), &instances, fate, &events);
+    let discarding = left_over::end_unplanned(controller.plan(), &instances, &leaving, &events);
     Ok(Fabric {
         outside,
         settings,
@@ -333,10 +333,7 @@ impl Fabric<'_> {
             }
             Event::Balancer(said) => self.translate_balancer(said).into_iter().collect(),
             Event::Discarded(instance, failed) => {
-                self.discarding.remove(&instance);
-                if let Some(error) = failed {
-                    self.tell(Notice::Failed(error));
-                }
+                self.discarded(instance.clone(), failed);
                 vec![ControllerEvent::Vacant(instance)]
             }
             Event::HostRefused(instance, reason) => {

@@ -3,11 +3,10 @@
 //! One small SQLite file. Everything in it was committed, with a sync of the disk, before it was acted on, so
 //! that a kill -9 at any moment loses nothing. It does not hold what is running: the hosts know that.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use host::protocol::Renewal;
@@ -35,6 +34,9 @@ const TABLES: &str = "
         instance TEXT PRIMARY KEY,
         what     TEXT NOT NULL
     ) STRICT;
+    CREATE TABLE leaving (
+        instance TEXT PRIMARY KEY
+    ) STRICT;
 ";
 
 /// What the first version did not have.
@@ -43,6 +45,9 @@ const TABLES_SINCE_1: &str = "
     CREATE TABLE renewal (
         instance TEXT PRIMARY KEY,
         what     TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE leaving (
+        instance TEXT PRIMARY KEY
     ) STRICT;
 ";
 
@@ -131,6 +136,44 @@ impl Store {
         let written = self
             .connection
             .execute(statement, params![incarnation, text, request]);
+        written.map(drop).map_err(FabricError::store("write"))
+    }
+
+    /// Commits the plan that follows, in which `leaving` are no more: their folders are to go.
+    pub(crate) fn commit_next(
+        &mut self,
+        plan: &DeploymentPlan,
+        request: &ConfigureRequest,
+        leaving: &[InstanceId],
+    ) -> Result<(), FabricError> {
+        // Before the plan: to be told to remove what is still planned is harmless, to forget it is not.
+        for instance in leaving {
+            let statement = "INSERT OR IGNORE INTO leaving (instance) VALUES (?1)";
+            let written = self
+                .connection
+                .execute(statement, params![instance.as_str()]);
+            written.map_err(FabricError::store("write"))?;
+        }
+        self.commit(plan, request)
+    }
+
+    /// Instances whose folders are still to go.
+    pub(crate) fn leaving(&self) -> Result<BTreeSet<InstanceId>, FabricError> {
+        let read = (|| {
+            let mut statement = self.connection.prepare("SELECT instance FROM leaving")?;
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            rows.map(|row| row.map(|text| InstanceId::from(text.as_str())))
+                .collect::<rusqlite::Result<_>>()
+        })();
+        read.map_err(FabricError::store("read"))
+    }
+
+    /// Commits that the folders of an instance have gone, or that it is wanted again.
+    pub(crate) fn left(&mut self, instance: &InstanceId) -> Result<(), FabricError> {
+        let statement = "DELETE FROM leaving WHERE instance = ?1";
+        let written = self
+            .connection
+            .execute(statement, params![instance.as_str()]);
         written.map(drop).map_err(FabricError::store("write"))
     }
 
@@ -288,13 +331,17 @@ mod tests {
         let instance = InstanceId::new("A", 0);
         {
             let mut store = Store::open(&path).unwrap();
-            store.commit(&plan(), &request).unwrap();
+            let leaving = [instance.clone(), instance.clone()];
+            store.commit_next(&plan(), &request, &leaving).unwrap();
             for renewal in [Renewal::Reimage, Renewal::Reboot] {
                 store.renew(&instance, renewal).unwrap();
             }
         }
         let mut store = Store::open(&path).unwrap();
         assert_eq!(store.request().unwrap(), request);
+        assert_eq!(store.leaving().unwrap(), [instance.clone()].into());
+        store.left(&instance).unwrap();
+        assert!(store.leaving().unwrap().is_empty());
         let expected = [(instance.clone(), Renewal::Reimage)].into();
         assert_eq!(store.renewals().unwrap(), expected);
         store.renewed(&instance).unwrap();

@@ -94,6 +94,12 @@ async fn a_configuration_is_told_refused_scaled_and_survives_a_killed_fabric() {
         }
     });
 
+    assert!(
+        deployment
+            .printed()
+            .contains("configuration 4 is being carried out")
+    );
+
     // What does not fit changes nothing.
     let other = configuration(folder.path(), &[("\"EchoCloud\"", "\"Other\"")]);
     let refused = configure(&deployment, &other);

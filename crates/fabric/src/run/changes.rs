@@ -13,7 +13,7 @@ use super::Fabric;
 use crate::FabricError;
 use crate::configure::{merge, plan_next};
 use crate::event::Event;
-use crate::handle::{ConfigureRefused, ConfigureRequest, Configured, NoSuchInstance};
+use crate::handle::{ConfigureRefused, ConfigureRequest, Configured, RenewRefused};
 use crate::notice::Notice;
 use crate::start::check_socket_paths;
 
@@ -75,7 +75,8 @@ impl Fabric<'_> {
             let invalid = |error: FabricError| ConfigureRefused::Invalid(error.to_string());
             check_socket_paths(instance).map_err(invalid)?;
         }
-        self.store.commit(&next, &request).map_err(failed)?;
+        let committed = self.store.commit_next(&next, &request, &difference.removed);
+        committed.map_err(failed)?;
         for instance in next.instances() {
             // The folder of one that is on its way out is removed first, and then it is vacant.
             let is_leaving = self
@@ -91,6 +92,7 @@ impl Fabric<'_> {
             incarnation: next.incarnation,
             difference,
         };
+        self.tell(Notice::Configured(configured.clone()));
         let event = ControllerEvent::Configured(Box::new(next));
         Ok((configured, Some(event)))
     }
@@ -101,14 +103,12 @@ impl Fabric<'_> {
         &mut self,
         instance: &InstanceId,
         renewal: Renewal,
-    ) -> Result<(), NoSuchInstance> {
+    ) -> Result<(), RenewRefused> {
         if self.controller.member(instance).is_none() {
-            return Err(self.no_such_instance());
+            return Err(RenewRefused::NoSuchInstance(self.no_such_instance()));
         }
-        if let Err(error) = self.store.renew(instance, renewal) {
-            self.tell(Notice::Failed(error));
-        }
-        Ok(())
+        let failed = |error: FabricError| RenewRefused::Failed(error.to_string());
+        self.store.renew(instance, renewal).map_err(failed)
     }
 
     /// A host that was told to make its instance anew has done so when the attempt is past its preparation.
@@ -121,6 +121,15 @@ impl Fabric<'_> {
             && self.renewing.remove(instance)
             && let Err(error) = self.store.renewed(instance)
         {
+            self.tell(Notice::Failed(error));
+        }
+    }
+
+    /// The folders of an instance that has left are gone, or why not.
+    pub(super) fn discarded(&mut self, instance: InstanceId, failed: Option<FabricError>) {
+        self.discarding.remove(&instance);
+        let outcome = failed.map_or_else(|| self.store.left(&instance), Err);
+        if let Err(error) = outcome {
             self.tell(Notice::Failed(error));
         }
     }
