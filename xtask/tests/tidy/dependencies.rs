@@ -31,6 +31,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("archive", &[]),
     ("balancer", &["balancer-core", "ipc"]),
     ("balancer-core", &[]),
+    ("causes", &["diagnostics", "host-core"]),
     ("control", &["fabric", "host", "plan"]),
     ("diagnostics", &[]),
     ("e2e", &["runtime", "test-support"]),
