@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use plan::InstanceId;
+use causes::Doing;
+use host_core::Report;
+use plan::{InstanceId, InstancePlan};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::status::Status;
@@ -14,6 +16,21 @@ pub(crate) enum ControlRequest {
     Recycle(InstanceId, oneshot::Sender<Result<(), NoSuchInstance>>),
     Stop(oneshot::Sender<()>),
     LogFolders(oneshot::Sender<Vec<(InstanceId, PathBuf)>>),
+    Subject(
+        InstanceId,
+        oneshot::Sender<Result<Box<Subject>, NoSuchInstance>>,
+    ),
+}
+
+/// What the fabric knows of one instance, for whoever explains how it is.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Its plan.
+    pub plan: InstancePlan,
+    /// The last report of its host.
+    pub report: Option<Report>,
+    /// What its host does.
+    pub doing: Option<Doing>,
 }
 
 /// The deployment has no instance of that name.
@@ -51,6 +68,15 @@ impl Handle {
     /// The folder that keeps each instance's logs, for [`host::logs`].
     pub async fn log_folders(&self) -> Option<Vec<(InstanceId, PathBuf)>> {
         self.ask(ControlRequest::LogFolders).await
+    }
+
+    /// What is known of one instance here, for [`host::evidence::facts`].
+    pub async fn subject(
+        &self,
+        instance: InstanceId,
+    ) -> Option<Result<Box<Subject>, NoSuchInstance>> {
+        self.ask(|answer| ControlRequest::Subject(instance, answer))
+            .await
     }
 
     async fn ask<T>(

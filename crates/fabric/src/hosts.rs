@@ -1,10 +1,13 @@
 //! One link for each host, from its spawning to its end.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
+use causes::Doing;
 use fabric_core::Event as ControllerEvent;
 use host::protocol::{Assignment, FromHost, ToHost};
 use host_core::Order;
@@ -38,7 +41,11 @@ pub(crate) struct Hosts {
     claim: String,
     events: mpsc::Sender<Event>,
     links: BTreeMap<InstanceId, HostLink>,
+    doings: Doings,
 }
+
+/// What each host has last said that it does.
+type Doings = Rc<RefCell<BTreeMap<InstanceId, Doing>>>;
 
 struct HostLink {
     orders: mpsc::Sender<Order>,
@@ -53,6 +60,7 @@ impl Hosts {
             claim,
             events,
             links: BTreeMap::new(),
+            doings: Rc::default(),
         }
     }
 
@@ -80,6 +88,7 @@ impl Hosts {
         let instance = plan.id.clone();
         let (keeper, claim, events) =
             (self.keeper.clone(), self.claim.clone(), self.events.clone());
+        let doings = self.doings.clone();
         let task = tokio::task::spawn_local(async move {
             let id = plan.id.clone();
             let socket = socket_path(&plan);
@@ -99,7 +108,7 @@ impl Hosts {
             }
             match connect(&socket).await {
                 // However it ends: the host ends with it.
-                Ok(stream) => drop(talk(stream, plan, generation, queue, &events).await),
+                Ok(stream) => drop(talk(stream, plan, generation, queue, &events, &doings).await),
                 // It is stuck before it has begun.
                 Err(_) => drop(
                     keeper
@@ -121,6 +130,11 @@ impl Hosts {
         }
     }
 
+    /// What the host of an instance has last said that it does.
+    pub(crate) fn doing(&self, id: &InstanceId) -> Option<Doing> {
+        self.doings.borrow().get(id).cloned()
+    }
+
     /// Queues an order. A host that does not take its orders is stuck, and one order more is not what it needs.
     pub(crate) fn order(&self, id: &InstanceId, order: Order) {
         if let Some(link) = self.links.get(id) {
@@ -140,6 +154,7 @@ async fn talk(
     generation: u64,
     mut orders: mpsc::Receiver<Order>,
     events: &mpsc::Sender<Event>,
+    doings: &Doings,
 ) -> Result<(), LinkError> {
     let id = plan.id.clone();
     let (mut receiver, mut sender) = Link::new(stream).split();
@@ -159,7 +174,8 @@ async fn talk(
     let reading = async {
         while let Some((said, _)) = receiver.receive::<FromHost>().await? {
             let event = match said {
-                FromHost::Report(report) => {
+                FromHost::Report(report, doing) => {
+                    doings.borrow_mut().insert(id.clone(), doing);
                     Event::Controller(ControllerEvent::Reported(id.clone(), report))
                 }
                 FromHost::Refused { reason } => Event::HostRefused(id.clone(), reason),

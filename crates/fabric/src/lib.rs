@@ -35,7 +35,7 @@ mod status;
 mod store;
 
 pub use error::FabricError;
-pub use handle::{Handle, NoSuchInstance};
+pub use handle::{Handle, NoSuchInstance, Subject};
 pub use notice::Notice;
 pub use run::{Outside, run};
 pub use start::{LAYOUT, Layout, Settings, Source};

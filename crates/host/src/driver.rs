@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use causes::Doing;
 use host_core::{Action, Event, Report};
 use plan::InstancePlan;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
@@ -12,6 +13,7 @@ use sandbox::descendants;
 use tokio::sync::{mpsc, watch};
 
 use crate::error::HostError;
+use crate::evidence::{Evidence, Part};
 use crate::logs::{self, Log};
 use crate::prepare::prepare;
 use crate::programs::{self, Running};
@@ -36,34 +38,45 @@ pub(crate) struct Driver {
     earlier_attempts: u64,
     /// Process ids of what this host started and has not reaped.
     running: Rc<RefCell<BTreeSet<i32>>>,
+    evidence: Evidence,
     events: mpsc::Sender<News>,
-    reports: watch::Sender<Option<Report>>,
+    said: watch::Sender<Said>,
+}
+
+/// What the fabric is told; the newest counts.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) report: Option<Report>,
+    pub(crate) doing: Option<Doing>,
 }
 
 impl Driver {
     pub(crate) fn new(
         plan: InstancePlan,
         events: mpsc::Sender<News>,
-        reports: watch::Sender<Option<Report>>,
+        said: watch::Sender<Said>,
     ) -> Result<Driver, HostError> {
         let folder = plan.paths.logs.clone();
         let failed = || HostError::file("keep the instance's log in", &folder);
         let earlier_attempts = logs::latest_attempt(&folder).map_err(failed())?;
         let log = Log::begin(&folder, earlier_attempts + 1).map_err(failed())?;
         let server = RuntimeServer::open(&plan.paths.sockets, events.clone())?;
+        let plan = Rc::new(plan);
         Ok(Driver {
-            plan: Rc::new(plan),
+            evidence: Evidence::new(plan.clone()),
+            plan,
             server,
             log,
             earlier_attempts,
             running: Rc::default(),
             events,
-            reports,
+            said,
         })
     }
 
     /// Carries out one action. Returns `true` when the host is to end.
     pub(crate) fn act(&mut self, action: Action) -> bool {
+        let is_new_phase = self.evidence.see(&action);
         match action {
             Action::Prepare { attempt } => self.prepare(attempt),
             Action::StartTask { index } => self.start_task(index),
@@ -75,7 +88,15 @@ impl Driver {
             Action::Log(line) => self.log.line("host", &line),
             Action::Exit => return true,
         }
+        if is_new_phase {
+            tell_doing(&self.said, &self.evidence);
+        }
         false
+    }
+
+    /// What is known of deaths. The host waits for its last records before it ends.
+    pub(crate) fn evidence(&self) -> Evidence {
+        self.evidence.clone()
     }
 
     pub(crate) fn warn(&self, line: &str) {
@@ -86,11 +107,15 @@ impl Driver {
         if report.attempt > 0 {
             report.attempt += self.earlier_attempts;
         }
-        self.reports.send_replace(Some(report));
+        self.said.send_modify(|said| {
+            said.report = Some(report);
+            said.doing = Some(self.evidence.doing());
+        });
     }
 
     fn prepare(&mut self, attempt: u64) {
         let number = self.earlier_attempts + attempt;
+        self.evidence.begin(number);
         match Log::begin(&self.plan.paths.logs, number) {
             Ok(log) => self.log = log,
             Err(error) => self.log.line(
@@ -105,10 +130,11 @@ impl Driver {
         self.server.forget_clients();
         if let Err(error) = self.server.publish(&self.plan) {
             let reason = chain(&error);
+            self.evidence.not_prepared(&reason);
             return self.tell(Event::Prepared(Err(reason)));
         }
         let plan = self.plan.clone();
-        let events = self.events.clone();
+        let (events, evidence) = (self.events.clone(), self.evidence.clone());
         // Copying an approot may take long; the host goes on answering meanwhile.
         let copying = InstancePlan::clone(&plan);
         tokio::task::spawn_local(async move {
@@ -117,6 +143,9 @@ impl Driver {
                 Ok(result) => result.map_err(|error| chain(&error)),
                 Err(_) => Err("the copying of files was cut short".to_owned()),
             };
+            if let Err(reason) = &result {
+                evidence.not_prepared(reason);
+            }
             let _ = events.send(News::Event(Event::Prepared(result))).await;
         });
     }
@@ -125,11 +154,17 @@ impl Driver {
         let task = &self.plan.startup_tasks[index].command;
         let source = format!("task {}", task.command_line);
         match programs::start(task, &self.plan.paths, &[], &source, &self.log) {
-            Ok(running) => self.watch(running, move |exit| Event::TaskEnded { index, exit }),
-            Err(error) => self.tell(Event::TaskNotStarted {
+            Ok(running) => self.watch(running, Part::Task(index), move |exit| Event::TaskEnded {
                 index,
-                reason: error.to_string(),
+                exit,
             }),
+            Err(error) => {
+                self.evidence.not_started(Part::Task(index), &error);
+                self.tell(Event::TaskNotStarted {
+                    index,
+                    reason: error.to_string(),
+                });
+            }
         }
     }
 
@@ -147,22 +182,35 @@ impl Driver {
                 self.tell(Event::ProgramStarted {
                     pid: running.pid.as_raw_nonzero().get(),
                 });
-                self.watch(running, Event::ProgramEnded);
+                self.watch(running, Part::Program, Event::ProgramEnded);
             }
-            Err(error) => self.tell(Event::ProgramNotStarted {
-                reason: error.to_string(),
-            }),
+            Err(error) => {
+                self.evidence.not_started(Part::Program, &error);
+                self.tell(Event::ProgramNotStarted {
+                    reason: error.to_string(),
+                });
+            }
         }
     }
 
-    fn watch(&self, running: Running, event: impl FnOnce(host_core::Exit) -> Event + 'static) {
+    fn watch(
+        &self,
+        running: Running,
+        part: Part,
+        event: impl FnOnce(host_core::Exit) -> Event + 'static,
+    ) {
         let pid = running.pid.as_raw_nonzero().get();
         self.running.borrow_mut().insert(pid);
+        self.evidence.began(pid, part);
         let (pids, events) = (self.running.clone(), self.events.clone());
+        let evidence = self.evidence.clone();
         tokio::task::spawn_local(async move {
-            let exit = running.wait().await;
+            let ended = running.wait().await;
             pids.borrow_mut().remove(&pid);
-            let _ = events.send(News::Event(event(exit))).await;
+            let event = event(ended.exit);
+            // Before the state machine hears of it: what it does next is not what this was in.
+            evidence.ended(pid, ended);
+            let _ = events.send(News::Event(event)).await;
         });
     }
 
@@ -183,6 +231,7 @@ impl Driver {
     /// who watch it, so that no exit status is lost; orphans that came to us are reaped here.
     fn empty(&self) {
         let (running, events, log) = (self.running.clone(), self.events.clone(), self.log.clone());
+        let (evidence, said) = (self.evidence.clone(), self.said.clone());
         tokio::task::spawn_local(async move {
             let began = Instant::now();
             let mut is_warned = false;
@@ -208,6 +257,9 @@ impl Driver {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(EMPTY_PAUSE_MAX);
             }
+            if evidence.emptied() {
+                tell_doing(&said, &evidence);
+            }
             let _ = events.send(News::Event(Event::Emptied)).await;
         });
     }
@@ -219,6 +271,11 @@ impl Driver {
             let _ = events.send(News::Event(event)).await;
         });
     }
+}
+
+/// Tells what the instance does, which is not in every report.
+fn tell_doing(said: &watch::Sender<Said>, evidence: &Evidence) {
+    said.send_modify(|said| said.doing = Some(evidence.doing()));
 }
 
 /// An error with its causes, in one line.

@@ -3,25 +3,27 @@
 //!
 //! The decisions are [`host_core::Instance`]'s; this crate carries them out. It makes folders,
 //! starts and watches programs, serves the runtime protocol on Unix sockets, keeps what the programs print
-//! ([`logs`]) and tells the fabric. It knows nothing of other instances, of the balancer, or of packages.
+//! ([`logs`]) and how they died ([`evidence`]), and tells the fabric. It knows nothing of other instances, of the balancer, or of packages.
 //!
 //! A host serves one fabric over [`protocol`]. When that link ends it stops its role and ends, until hosts can
 //! be adopted by the next fabric. When a host dies, the kernel ends its role program, and the next host of the
 //! instance kills whatever else is left before it starts anything.
 //!
-//! Everything runs on one thread, but for the copying of files.
+//! Everything runs on one thread, but for the copying of files and the writing of evidence.
 
 #![forbid(unsafe_code)]
 
 mod clients;
 mod driver;
 mod error;
+pub mod evidence;
 pub mod logs;
 mod prepare;
 mod programs;
 pub mod protocol;
 mod run;
 mod runtime_server;
+mod tail;
 
 pub use error::HostError;
 pub use programs::resolve;

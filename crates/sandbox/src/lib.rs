@@ -22,5 +22,5 @@ mod pidfd;
 mod spawn;
 
 pub use fork::{close_descriptors_except, fork};
-pub use pidfd::Pidfd;
+pub use pidfd::{Pidfd, Reaped};
 pub use spawn::{Program, Spawned, spawn};

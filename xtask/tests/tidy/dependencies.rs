@@ -41,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "balancer",
             "balancer-core",
+            "causes",
             "fabric-core",
             "host",
             "host-core",
@@ -55,7 +56,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("fabric-core", &["host-core", "plan"]),
     (
         "host",
-        &["host-core", "ipc", "plan", "runtime-protocol", "sandbox"],
+        &[
+            "causes",
+            "host-core",
+            "ipc",
+            "plan",
+            "runtime-protocol",
+            "sandbox",
+        ],
     ),
     ("host-core", &["plan"]),
     ("ipc", &[]),
