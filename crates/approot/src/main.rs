@@ -30,6 +30,7 @@ mod show;
 mod signing;
 mod staging;
 mod table;
+mod why;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ fn main() -> ExitCode {
         cli::Command::Status(arguments) => operate::status(&arguments),
         cli::Command::Logs(arguments) => operate::logs(&arguments),
         cli::Command::Recycle(arguments) => operate::recycle(&arguments),
+        cli::Command::Why(arguments) => why::why(&arguments),
+        cli::Command::Explain(arguments) => why::explain(&arguments),
         cli::Command::Stop(arguments) => operate::stop(&arguments),
         cli::Command::Package(cli::PackageCommand::Build(arguments)) => packages::build(&arguments),
         cli::Command::Package(cli::PackageCommand::Verify(arguments)) => {

@@ -138,7 +138,7 @@ async fn stopped(client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
-fn client(arguments: &FabricArguments) -> Result<Client, Failure> {
+pub(crate) fn client(arguments: &FabricArguments) -> Result<Client, Failure> {
     Ok(Client::new(locations::control_socket(
         arguments.state.as_deref(),
     )?))
@@ -154,7 +154,7 @@ fn is_ready(instance: &InstanceStatus) -> bool {
     instance.status.to_string() == "Ready"
 }
 
-fn failure(error: ClientError) -> Failure {
+pub(crate) fn failure(error: ClientError) -> Failure {
     let status = match error {
         ClientError::NoFabric { .. } | ClientError::Silent { .. } => exit::NO_FABRIC,
         _ => exit::FAILED,
@@ -162,7 +162,7 @@ fn failure(error: ClientError) -> Failure {
     exit::with(status, error)
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -34,6 +34,7 @@ pub async fn serve(listener: UnixListener, fabric: Handle) {
         .route("/v1/status", get(status))
         .route("/v1/logs", get(show_logs))
         .route("/v1/instances/{id}/recycle", post(recycle))
+        .route("/v1/instances/{id}/why", get(why))
         .route("/v1/stop", post(stop))
         .with_state(Api {
             fabric,
@@ -60,6 +61,25 @@ async fn recycle(State(api): State<Api>, Path(id): Path<String>) -> Response {
             (StatusCode::NOT_FOUND, no_such_instance(&id, &refused)).into_response()
         }
         None => ending(),
+    }
+}
+
+async fn why(State(api): State<Api>, Path(id): Path<String>) -> Response {
+    let subject = match api.fabric.subject(InstanceId::from(id.as_str())).await {
+        Some(Ok(subject)) => subject,
+        Some(Err(refused)) => {
+            return (StatusCode::NOT_FOUND, no_such_instance(&id, &refused)).into_response();
+        }
+        None => return ending(),
+    };
+    // Files and all processes are looked at, which the fabric's own thread does not wait for.
+    let explained = tokio::task::spawn_blocking(move || {
+        let report = subject.report.as_ref();
+        causes::explain(&host::evidence::facts(&subject.plan, report, subject.doing))
+    });
+    match explained.await {
+        Ok(explanation) => Json(explanation).into_response(),
+        Err(_) => ending(),
     }
 }
 

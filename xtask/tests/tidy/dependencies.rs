@@ -16,6 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "balancer",
             "balancer-core",
+            "causes",
             "control",
             "diagnostics",
             "fabric",
@@ -32,7 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("balancer", &["balancer-core", "ipc"]),
     ("balancer-core", &[]),
     ("causes", &["diagnostics", "host-core"]),
-    ("control", &["fabric", "host", "plan"]),
+    ("control", &["causes", "fabric", "host", "plan"]),
     ("diagnostics", &[]),
     ("e2e", &["runtime", "test-support"]),
     ("echo-worker", &["runtime"]),
