@@ -28,6 +28,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("haproxy", "haproxy"),
     ("minisign", "minisign"),
     ("nc", "netcat-openbsd"),
+    ("node", "nodejs"),
     ("python3", "python3"),
     ("shellcheck", "shellcheck"),
     ("telnet", "telnet"),

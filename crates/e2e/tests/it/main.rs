@@ -6,6 +6,7 @@ mod commands;
 mod crashes;
 mod environments;
 mod failures;
+mod faults;
 mod inspection;
 mod ledger;
 mod lifetimes;
