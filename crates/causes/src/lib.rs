@@ -6,7 +6,7 @@
 //! Where no rule fires, there is no known cause, and the last lines are all that is said.
 //!
 //! Three groups of rules, in this order:
-//! 1. what a living instance waits for, or does not do ([`rules::waiting`](self));
+//! 1. what a living instance waits for, or does not do;
 //! 2. what the last death says of its cause: it could not be executed, or it missed something that it named itself;
 //! 3. only where none of those fires, how it ended.
 

@@ -1,6 +1,6 @@
 //! What is kept of each death, and what is known of an instance when somebody asks why it is as it is.
 //!
-//! [`Evidence`] follows what the host does, so that a death is kept with the phase in which it happened, and with the
+//! `Evidence` follows what the host does, so that a death is kept with the phase in which it happened, and with the
 //! limit that brought it about. A record is a file beside the logs; of many, the first and the latest are kept.
 //! It is written a moment after the death: what comes next for the instance does not wait for it.
 //!
