@@ -30,6 +30,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nc", "netcat-openbsd"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    ("node", "nodejs"),
     ("python3", "python3"),
     ("shellcheck", "shellcheck"),
     ("telnet", "telnet"),

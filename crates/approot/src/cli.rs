@@ -50,6 +50,10 @@ pub(crate) enum Command {
     Configure(ConfigureArguments),
     /// Change the number of instances of a role.
     Scale(ScaleArguments),
+    /// Print why an instance is not Ready, or why it recycles, with what that was taken from.
+    Why(WhyArguments),
+    /// Print what a code means and what helps.
+    Explain(ExplainArguments),
     /// Stop the deployment and everything that runs for it.
     Stop(OperateArguments),
     /// Make and inspect packages.
@@ -249,6 +253,23 @@ pub(crate) struct ScaleArguments {
     pub(crate) instances: Vec<(String, u32)>,
     #[command(flatten)]
     pub(crate) operate: OperateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhyArguments {
+    /// The instance, for example EchoWorker_IN_0.
+    pub(crate) instance: String,
+    #[command(flatten)]
+    pub(crate) operate: OperateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// A code of `approot check` (AR0107) or of `approot why` (AW0101).
+    pub(crate) code: String,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -32,6 +32,7 @@ mod show;
 mod signing;
 mod staging;
 mod table;
+mod why;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,8 @@ fn main() -> ExitCode {
         cli::Command::Reimage(arguments) => operate::renew(&arguments, Renewal::Reimage),
         cli::Command::Configure(arguments) => configure::configure(&arguments),
         cli::Command::Scale(arguments) => configure::scale(&arguments),
+        cli::Command::Why(arguments) => why::why(&arguments),
+        cli::Command::Explain(arguments) => why::explain(&arguments),
         cli::Command::Stop(arguments) => operate::stop(&arguments),
         cli::Command::Package(cli::PackageCommand::Build(arguments)) => packages::build(&arguments),
         cli::Command::Package(cli::PackageCommand::Verify(arguments)) => {

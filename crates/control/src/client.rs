@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::Bytes;
+use causes::Explanation;
 use fabric::{ConfigureRequest, Configured, Renewal, Status};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -127,6 +128,17 @@ impl Client {
     /// See [`ClientError`].
     pub async fn status(&self) -> Result<Status, ClientError> {
         let answer = async { collect(self.request(Method::GET, "/v1/status").await?).await };
+        let document = self.in_time(answer).await?;
+        serde_json::from_slice(&document).map_err(|source| ClientError::Document { source })
+    }
+
+    /// Why an instance is as it is.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::Refused`] when there is no such instance.
+    pub async fn why(&self, instance: &str) -> Result<Explanation, ClientError> {
+        let path = format!("/v1/instances/{}/why", encode(instance));
+        let answer = async { collect(self.request(Method::GET, &path).await?).await };
         let document = self.in_time(answer).await?;
         serde_json::from_slice(&document).map_err(|source| ClientError::Document { source })
     }

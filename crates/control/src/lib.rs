@@ -3,6 +3,7 @@
 //! ```text
 //! GET  /v1/status                      the document of `approot status --format json`
 //! GET  /v1/logs?instance=ID&follow=1   what instances printed, as lines of text, oldest first; 503 with too many readers
+//! GET  /v1/instances/{id}/why          the document of `approot why --format json`, or 404 with the instances there are
 //! POST /v1/instances/{id}/recycle      202, or 404 with the instances there are
 //! POST /v1/instances/{id}/reboot       202 when it is committed, or 404; so is reimage
 //! GET  /v1/definition                  the service definition that runs

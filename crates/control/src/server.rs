@@ -38,6 +38,7 @@ pub async fn serve(listener: UnixListener, fabric: Handle) {
         .route("/v1/instances/{id}/reimage", post(reimage))
         .route("/v1/definition", get(definition))
         .route("/v1/configure", post(configure))
+        .route("/v1/instances/{id}/why", get(why))
         .route("/v1/stop", post(stop))
         .with_state(Api {
             fabric,
@@ -112,6 +113,25 @@ async fn configure(State(api): State<Api>, Json(request): Json<ConfigureRequest>
             (StatusCode::CONFLICT, words).into_response()
         }
         None => ending(),
+    }
+}
+
+async fn why(State(api): State<Api>, Path(id): Path<String>) -> Response {
+    let subject = match api.fabric.subject(InstanceId::from(id.as_str())).await {
+        Some(Ok(subject)) => subject,
+        Some(Err(refused)) => {
+            return (StatusCode::NOT_FOUND, no_such_instance(&id, &refused)).into_response();
+        }
+        None => return ending(),
+    };
+    // Files and all processes are looked at, which the fabric's own thread does not wait for.
+    let explained = tokio::task::spawn_blocking(move || {
+        let report = subject.report.as_ref();
+        causes::explain(&host::evidence::facts(&subject.plan, report, subject.doing))
+    });
+    match explained.await {
+        Ok(explanation) => Json(explanation).into_response(),
+        Err(_) => ending(),
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use causes::Doing;
 use host::protocol::Renewal;
-use plan::{Difference, InstanceId};
+use host_core::Report;
+use plan::{Difference, InstanceId, InstancePlan};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,6 +29,21 @@ pub(crate) enum ControlRequest {
     Definition(oneshot::Sender<PathBuf>),
     Stop(oneshot::Sender<()>),
     LogFolders(oneshot::Sender<Vec<(InstanceId, PathBuf)>>),
+    Subject(
+        InstanceId,
+        oneshot::Sender<Result<Box<Subject>, NoSuchInstance>>,
+    ),
+}
+
+/// What the fabric knows of one instance, for whoever explains how it is.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Its plan.
+    pub plan: InstancePlan,
+    /// The last report of its host.
+    pub report: Option<Report>,
+    /// What its host does.
+    pub doing: Option<Doing>,
 }
 
 /// The deployment has no instance of that name.
@@ -126,6 +143,15 @@ impl Handle {
     /// The folder that keeps each instance's logs, for [`host::logs`].
     pub async fn log_folders(&self) -> Option<Vec<(InstanceId, PathBuf)>> {
         self.ask(ControlRequest::LogFolders).await
+    }
+
+    /// What is known of one instance here, for [`host::evidence::facts`].
+    pub async fn subject(
+        &self,
+        instance: InstanceId,
+    ) -> Option<Result<Box<Subject>, NoSuchInstance>> {
+        self.ask(|answer| ControlRequest::Subject(instance, answer))
+            .await
     }
 
     async fn ask<T>(

@@ -1,10 +1,13 @@
 //! One link for each host, from its spawning to its end.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
+use causes::Doing;
 use fabric_core::Event as ControllerEvent;
 use host::protocol::{Assignment, FromHost, Renewal, ToHost};
 use host_core::Order;
@@ -38,7 +41,11 @@ pub(crate) struct Hosts {
     claim: String,
     events: mpsc::Sender<Event>,
     links: BTreeMap<InstanceId, HostLink>,
+    doings: Doings,
 }
+
+/// What each host has last said that it does.
+type Doings = Rc<RefCell<BTreeMap<InstanceId, Doing>>>;
 
 struct HostLink {
     orders: mpsc::Sender<ToHost>,
@@ -53,6 +60,7 @@ impl Hosts {
             claim,
             events,
             links: BTreeMap::new(),
+            doings: Rc::default(),
         }
     }
 
@@ -85,6 +93,7 @@ impl Hosts {
         let instance = plan.id.clone();
         let (keeper, claim, events) =
             (self.keeper.clone(), self.claim.clone(), self.events.clone());
+        let doings = self.doings.clone();
         let task = tokio::task::spawn_local(async move {
             let id = plan.id.clone();
             let socket = socket_path(&plan);
@@ -110,7 +119,7 @@ impl Hosts {
                         plan: Box::new(plan),
                         renewal,
                     };
-                    drop(talk(stream, id.clone(), start, queue, &events).await);
+                    drop(talk(stream, id.clone(), start, queue, &events, &doings).await);
                 }
                 // It is stuck before it has begun.
                 Err(_) => drop(
@@ -131,6 +140,11 @@ impl Hosts {
         if let Some(earlier) = self.links.insert(instance, link) {
             earlier.task.abort();
         }
+    }
+
+    /// What the host of an instance has last said that it does.
+    pub(crate) fn doing(&self, id: &InstanceId) -> Option<Doing> {
+        self.doings.borrow().get(id).cloned()
     }
 
     /// Queues an order. A host that does not take its orders is stuck, and one order more is not what it needs.
@@ -163,6 +177,7 @@ async fn talk(
     start: ToHost,
     mut orders: mpsc::Receiver<ToHost>,
     events: &mpsc::Sender<Event>,
+    doings: &Doings,
 ) -> Result<(), LinkError> {
     let (mut receiver, mut sender) = Link::new(stream).split();
     greet(&mut receiver, &mut sender, "fabric").await?;
@@ -173,7 +188,8 @@ async fn talk(
     let reading = async {
         while let Some((said, _)) = receiver.receive::<FromHost>().await? {
             let event = match said {
-                FromHost::Report(report) => {
+                FromHost::Report(report, doing) => {
+                    doings.borrow_mut().insert(id.clone(), doing);
                     Event::Controller(ControllerEvent::Reported(id.clone(), report))
                 }
                 FromHost::Refused { reason } => Event::HostRefused(id.clone(), reason),

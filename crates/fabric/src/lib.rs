@@ -37,7 +37,7 @@ mod store;
 
 pub use error::FabricError;
 pub use handle::{
-    ConfigureRefused, ConfigureRequest, Configured, Handle, NoSuchInstance, RenewRefused,
+    ConfigureRefused, ConfigureRequest, Configured, Handle, NoSuchInstance, RenewRefused, Subject,
 };
 pub use host::protocol::Renewal;
 pub use notice::Notice;

@@ -28,7 +28,7 @@ use crate::balancer_link::{BalancerLink, Listener, table};
 use crate::configure::definition;
 use crate::error::FabricError;
 use crate::event::Event;
-use crate::handle::{ControlRequest, Handle, NoSuchInstance};
+use crate::handle::{ControlRequest, Handle, NoSuchInstance, Subject};
 use crate::hosts::Hosts;
 use crate::keeper_link::Keeper;
 use crate::left_over;
@@ -427,6 +427,10 @@ impl Fabric<'_> {
                 self.tell(Notice::Stopping("an operator's order".to_owned()));
                 vec![ControllerEvent::Stop]
             }
+            ControlRequest::Subject(instance, answer) => {
+                let _ = answer.send(self.subject(&instance));
+                vec![]
+            }
             ControlRequest::LogFolders(answer) => {
                 let instances = self.controller.plan().instances();
                 let folders = instances
@@ -436,6 +440,18 @@ impl Fabric<'_> {
                 vec![]
             }
         }
+    }
+
+    fn subject(&self, instance: &InstanceId) -> Result<Box<Subject>, NoSuchInstance> {
+        let mut plans = self.controller.plan().instances();
+        let plan = plans.find(|plan| plan.id == *instance);
+        let plan = plan.ok_or_else(|| self.no_such_instance())?.clone();
+        let member = self.controller.member(instance);
+        Ok(Box::new(Subject {
+            plan,
+            report: member.and_then(|member| member.report),
+            doing: self.hosts.doing(instance),
+        }))
     }
 
     fn ask_counters(&mut self, answer: oneshot::Sender<Status>) {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use causes::Doing;
 use host_core::{Action, Event, Report};
 use plan::InstancePlan;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
@@ -15,6 +16,7 @@ use tokio::task::AbortHandle;
 
 use crate::confine::{Alone, Confiner};
 use crate::error::HostError;
+use crate::evidence::{Evidence, Part};
 use crate::logs::{self, Log};
 use crate::prepare::prepare;
 use crate::programs::{self, Running};
@@ -46,16 +48,24 @@ pub(crate) struct Driver {
     running: Rc<RefCell<BTreeSet<i32>>>,
     /// Waits for the program to fall silent.
     watchdog: Option<AbortHandle>,
+    evidence: Evidence,
     events: mpsc::Sender<News>,
-    reports: watch::Sender<Option<Report>>,
+    said: watch::Sender<Said>,
     sockets: Sockets,
+}
+
+/// What the fabric is told; the newest counts.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) report: Option<Report>,
+    pub(crate) doing: Option<Doing>,
 }
 
 impl Driver {
     pub(crate) fn new(
         plan: InstancePlan,
         events: mpsc::Sender<News>,
-        reports: watch::Sender<Option<Report>>,
+        said: watch::Sender<Said>,
     ) -> Result<Driver, HostError> {
         let folder = plan.paths.logs.clone();
         let failed = || HostError::file("keep the instance's log in", &folder);
@@ -72,8 +82,10 @@ impl Driver {
             let line = "the instance has no control group, so each process is limited by itself";
             log.line("host", &format!("{line}: {error}"));
         }
+        let plan = Rc::new(plan);
         Ok(Driver {
-            plan: Rc::new(plan),
+            evidence: Evidence::new(plan.clone()),
+            plan,
             next: None,
             server,
             log,
@@ -82,7 +94,7 @@ impl Driver {
             running: Rc::default(),
             watchdog: None,
             events,
-            reports,
+            said,
             sockets: Sockets::default(),
         })
     }
@@ -94,6 +106,7 @@ impl Driver {
 
     /// Carries out one action. Returns `true` when the host is to end.
     pub(crate) fn act(&mut self, action: Action) -> bool {
+        let is_new_phase = self.evidence.see(&action);
         match action {
             Action::Prepare { attempt } => self.prepare(attempt),
             Action::StartTask { index } => self.start_task(index),
@@ -112,7 +125,15 @@ impl Driver {
             Action::Log(line) => self.log.line("host", &line),
             Action::Exit => return true,
         }
+        if is_new_phase {
+            tell_doing(&self.said, &self.evidence);
+        }
         false
+    }
+
+    /// What is known of deaths. The host waits for its last records before it ends.
+    pub(crate) fn evidence(&self) -> Evidence {
+        self.evidence.clone()
     }
 
     pub(crate) fn warn(&self, line: &str) {
@@ -123,7 +144,10 @@ impl Driver {
         if report.attempt > 0 {
             report.attempt += self.earlier_attempts;
         }
-        self.reports.send_replace(Some(report));
+        self.said.send_modify(|said| {
+            said.report = Some(report);
+            said.doing = Some(self.evidence.doing());
+        });
     }
 
     /// Tells the program of the newest plan. Variables are captured when a process starts; those that a task or the
@@ -132,7 +156,7 @@ impl Driver {
         let Some(next) = self.next.take().filter(|next| *next != self.plan) else {
             return;
         };
-        self.plan = next;
+        self.take(next);
         match self.server.publish(&self.plan) {
             Ok(()) => self
                 .log
@@ -147,11 +171,17 @@ impl Driver {
         }
     }
 
+    fn take(&mut self, plan: Rc<InstancePlan>) {
+        self.evidence.replan(plan.clone());
+        self.plan = plan;
+    }
+
     fn prepare(&mut self, attempt: u64) {
         if let Some(next) = self.next.take() {
-            self.plan = next;
+            self.take(next);
         }
         let number = self.earlier_attempts + attempt;
+        self.evidence.begin(number);
         match Log::begin(&self.plan.paths.logs, number) {
             Ok(log) => self.log = log,
             Err(error) => self.log.line(
@@ -166,10 +196,11 @@ impl Driver {
         self.server.forget_clients();
         if let Err(error) = self.server.publish(&self.plan) {
             let reason = chain(&error);
+            self.evidence.not_prepared(&reason);
             return self.tell(Event::Prepared(Err(reason)));
         }
         let plan = self.plan.clone();
-        let events = self.events.clone();
+        let (events, evidence) = (self.events.clone(), self.evidence.clone());
         // Copying an approot may take long; the host goes on answering meanwhile.
         let copying = InstancePlan::clone(&plan);
         let confiner = self.confiner.clone();
@@ -183,6 +214,9 @@ impl Driver {
                 let confined = confiner.borrow_mut().begin_attempt(&plan);
                 confined.map_err(|error| format!("cannot confine its programs: {error}"))
             });
+            if let Err(reason) = &result {
+                evidence.not_prepared(reason);
+            }
             let _ = events.send(News::Event(Event::Prepared(result))).await;
         });
     }
@@ -202,11 +236,17 @@ impl Driver {
             &self.log,
             &confinement,
         ) {
-            Ok(running) => self.watch(running, move |exit| Event::TaskEnded { index, exit }),
-            Err(error) => self.tell(Event::TaskNotStarted {
+            Ok(running) => self.watch(running, Part::Task(index), move |exit| Event::TaskEnded {
                 index,
-                reason: error.to_string(),
+                exit,
             }),
+            Err(error) => {
+                self.evidence.not_started(Part::Task(index), &error);
+                self.tell(Event::TaskNotStarted {
+                    index,
+                    reason: error.to_string(),
+                });
+            }
         }
     }
 
@@ -233,7 +273,7 @@ impl Driver {
         let sandbox = &self.plan.sandbox;
         let confiner = self.confiner.borrow();
         let confinement = confiner.confinement(&self.plan, sandbox.is_elevated, alone.as_ref());
-        match programs::start(
+        let started = programs::start(
             &self.plan.entry_point,
             &self.plan.paths,
             &extra,
@@ -241,18 +281,23 @@ impl Driver {
             "",
             &self.log,
             &confinement,
-        ) {
+        );
+        drop(confiner);
+        match started {
             Ok(running) => {
                 let pid = running.pid;
                 self.tell(Event::ProgramStarted {
                     pid: pid.as_raw_nonzero().get(),
                 });
                 self.set_watchdog(pid);
-                self.watch(running, Event::ProgramEnded);
+                self.watch(running, Part::Program, Event::ProgramEnded);
             }
-            Err(error) => self.tell(Event::ProgramNotStarted {
-                reason: error.to_string(),
-            }),
+            Err(error) => {
+                self.evidence.not_started(Part::Program, &error);
+                self.tell(Event::ProgramNotStarted {
+                    reason: error.to_string(),
+                });
+            }
         }
     }
 
@@ -299,14 +344,24 @@ impl Driver {
         }
     }
 
-    fn watch(&self, running: Running, event: impl FnOnce(host_core::Exit) -> Event + 'static) {
+    fn watch(
+        &self,
+        running: Running,
+        part: Part,
+        event: impl FnOnce(host_core::Exit) -> Event + 'static,
+    ) {
         let pid = running.pid.as_raw_nonzero().get();
         self.running.borrow_mut().insert(pid);
+        self.evidence.began(pid, part);
         let (pids, events) = (self.running.clone(), self.events.clone());
+        let evidence = self.evidence.clone();
         tokio::task::spawn_local(async move {
-            let exit = running.wait().await;
+            let ended = running.wait().await;
             pids.borrow_mut().remove(&pid);
-            let _ = events.send(News::Event(event(exit))).await;
+            let event = event(ended.exit);
+            // Before the state machine hears of it: what it does next is not what this was in.
+            evidence.ended(pid, ended);
+            let _ = events.send(News::Event(event)).await;
         });
     }
 
@@ -331,6 +386,7 @@ impl Driver {
         if let Some(group) = self.confiner.borrow().group() {
             group.kill();
         }
+        let (evidence, said) = (self.evidence.clone(), self.said.clone());
         tokio::task::spawn_local(async move {
             let began = Instant::now();
             let mut is_warned = false;
@@ -356,6 +412,9 @@ impl Driver {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(EMPTY_PAUSE_MAX);
             }
+            if evidence.emptied() {
+                tell_doing(&said, &evidence);
+            }
             let _ = events.send(News::Event(Event::Emptied)).await;
         });
     }
@@ -367,6 +426,11 @@ impl Driver {
             let _ = events.send(News::Event(event)).await;
         });
     }
+}
+
+/// Tells what the instance does, which is not in every report.
+fn tell_doing(said: &watch::Sender<Said>, evidence: &Evidence) {
+    said.send_modify(|said| said.doing = Some(evidence.doing()));
 }
 
 /// An error with its causes, in one line.

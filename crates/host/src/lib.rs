@@ -3,13 +3,14 @@
 //!
 //! The decisions are [`host_core::Instance`]'s; this crate carries them out. It makes folders,
 //! starts and watches programs, serves the runtime protocol on Unix sockets or FIFOs, keeps what the programs print
-//! ([`logs`]) and tells the fabric. It knows nothing of other instances, of the balancer, or of packages.
+//! ([`logs`]) and how they died ([`evidence`]), and tells the fabric. It knows nothing of other instances, of the balancer,
+//! or of packages.
 //!
 //! A host serves one fabric over [`protocol`]. When that link ends it stops its role and ends, until hosts can
 //! be adopted by the next fabric. When a host dies, the kernel ends its role program, and the next host of the
 //! instance kills whatever else is left before it starts anything.
 //!
-//! Everything runs on one thread, but for the copying of files and the wait for readers of a FIFO.
+//! Everything runs on one thread, but for the copying of files, the writing of evidence and the wait for readers of a FIFO.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,7 @@ mod confine;
 mod driver;
 mod error;
 mod interpreter;
+pub mod evidence;
 pub mod logs;
 mod prepare;
 mod programs;
@@ -26,6 +28,7 @@ mod run;
 mod runtime_server;
 mod sockets;
 mod watchdog;
+mod tail;
 
 pub use error::HostError;
 pub use programs::resolve;

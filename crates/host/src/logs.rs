@@ -11,7 +11,7 @@
 //! Bounded: of a long attempt the beginning and the end are kept, of many attempts the first and the latest.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -152,6 +152,33 @@ pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         .into_iter()
         .flat_map(|attempt| PARTS.map(|part| path(folder, attempt, part)));
     Ok(all.filter(|path| path.exists()).collect())
+}
+
+/// How much of a log is read for its last lines, in bytes.
+const TAIL_BYTES: u64 = 64 << 10;
+
+/// The last lines of the latest attempt's log, at most `n`, and of no more than its last 64 KiB.
+///
+/// # Errors
+/// The folder or the file cannot be read.
+pub fn last_lines(folder: &Path, n: usize) -> io::Result<Vec<String>> {
+    let files = files(folder)?;
+    let Some(latest) = files.last() else {
+        return Ok(Vec::new());
+    };
+    let mut file = File::open(latest)?;
+    let begin = file.metadata()?.len().saturating_sub(TAIL_BYTES);
+    file.seek(SeekFrom::Start(begin))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    // The first line may have lost its beginning.
+    let lines: Vec<&str> = text.lines().skip(usize::from(begin > 0)).collect();
+    let from = lines.len().saturating_sub(n);
+    Ok(lines[from..]
+        .iter()
+        .map(|line| (*line).to_owned())
+        .collect())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::pin::Pin;
 
 use host_core::Exit;
 use plan::command_line::{self, Program};
@@ -16,8 +17,10 @@ use rustix::process::Pid;
 use sandbox::{Confinement, Pidfd, SpawnError, identity};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
+use tokio::task::JoinHandle;
 
 use crate::logs::{LINE_BYTES_MAX, Log};
+use crate::tail::Tail;
 
 /// What a role inherits from the machine. All else of the environment that approot was started in is
 /// that of a person's terminal or a build, and none of the role's business.
@@ -87,18 +90,49 @@ impl fmt::Display for StartError {
 pub(crate) struct Running {
     pub(crate) pid: Pid,
     pidfd: Pidfd,
+    executable: PathBuf,
+    tail: Tail,
+    outputs: [JoinHandle<()>; 2],
+}
+
+/// A program that has ended.
+pub(crate) struct Ended {
+    pub(crate) exit: Exit,
+    /// The file that was executed.
+    pub(crate) executable: PathBuf,
+    /// The most memory that was resident at once.
+    pub(crate) peak_memory_bytes: Option<u64>,
+    /// The last lines, those that have arrived so far.
+    pub(crate) tail: Tail,
+    /// Ends when all lines have arrived, which a child that lives on may put off.
+    pub(crate) output_ends: Pin<Box<dyn Future<Output = ()>>>,
 }
 
 impl Running {
     /// Waits until the program has ended and reaps it. Cancel safe.
-    pub(crate) async fn wait(self) -> Exit {
+    pub(crate) async fn wait(self) -> Ended {
+        let reaped = self.pidfd.reap().await;
         // Nobody else reaps it; were it so, an unknown end is still an end.
-        let Some(status) = self.pidfd.reap().await else {
-            return Exit::Signal(0);
-        };
-        match (status.exit_status(), status.terminating_signal()) {
-            (Some(code), _) => Exit::Code(code),
-            (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+        let exit = reaped.as_ref().map_or(Exit::Signal(0), |reaped| {
+            match (
+                reaped.status.exit_status(),
+                reaped.status.terminating_signal(),
+            ) {
+                (Some(code), _) => Exit::Code(code),
+                (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+            }
+        });
+        let outputs = self.outputs;
+        Ended {
+            exit,
+            executable: self.executable,
+            peak_memory_bytes: reaped.map(|reaped| reaped.peak_memory_bytes),
+            tail: self.tail,
+            output_ends: Box::pin(async move {
+                for output in outputs {
+                    let _ = output.await;
+                }
+            }),
         }
     }
 }
@@ -121,12 +155,19 @@ pub(crate) fn start(
     };
     let spawned = sandbox::spawn(&program, confinement).map_err(refused)?;
     let failed = |source| refused(SpawnError { step: None, source });
-    keep_output(spawned.stdout.into(), source, "out", log).map_err(failed)?;
-    keep_output(spawned.stderr.into(), source, "err", log).map_err(failed)?;
+    let tail = Tail::default();
+    let keep = |pipe, stream| keep_output(pipe, source, stream, log, &tail).map_err(failed);
+    let outputs = [
+        keep(spawned.stdout.into(), "out")?,
+        keep(spawned.stderr.into(), "err")?,
+    ];
     let pidfd = Pidfd::new(spawned.pidfd).map_err(failed)?;
     Ok(Running {
         pid: spawned.pid,
         pidfd,
+        executable: program.executable,
+        tail,
+        outputs,
     })
 }
 
@@ -265,23 +306,30 @@ fn find_on_path(name: &str, path: Option<&str>, identity: Option<u32>) -> Option
 }
 
 /// Copies lines into the log until everyone who holds the other end has gone.
-fn keep_output(pipe: OwnedFd, source: &str, stream: &str, log: &Log) -> io::Result<()> {
+fn keep_output(
+    pipe: OwnedFd,
+    source: &str,
+    stream: &'static str,
+    log: &Log,
+    tail: &Tail,
+) -> io::Result<JoinHandle<()>> {
     let reader = pipe::Receiver::from_owned_fd(pipe)?;
     let source = if source.is_empty() {
         stream.to_owned()
     } else {
         format!("{source} {stream}")
     };
-    let log = log.clone();
-    tokio::spawn(async move {
+    let (log, tail) = (log.clone(), tail.clone());
+    Ok(tokio::spawn(async move {
         let mut reader = BufReader::new(reader);
         let mut line = Vec::new();
         while let Ok(true) = next_line(&mut reader, &mut line).await {
             let text = String::from_utf8_lossy(&line);
-            log.line(&source, text.trim_end_matches(['\n', '\r']));
+            let text = text.trim_end_matches(['\n', '\r']);
+            log.line(&source, text);
+            tail.line(stream, text);
         }
-    });
-    Ok(())
+    }))
 }
 
 /// Reads up to the end of a line, or [`LINE_BYTES_MAX`] of a longer one. Returns `false` at the end.

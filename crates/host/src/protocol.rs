@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use causes::Doing;
 use host_core::{Order, Report};
 use plan::{InstanceId, InstancePlan};
 use serde::{Deserialize, Serialize};
@@ -55,8 +56,9 @@ pub enum Renewal {
 /// From the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromHost {
-    /// Something has changed. Levels, not edges: changes that come close together may be told as one.
-    Report(Report),
+    /// Something has changed: how the instance is, or what it does. Levels, not edges: changes that come close together
+    /// may be told as one.
+    Report(Report, Doing),
     /// The start was refused; the host ends.
     Refused {
         /// Why.

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::driver::{Driver, chain};
+use crate::driver::{Driver, Said, chain};
 use crate::error::HostError;
 use crate::prepare::renew;
 use crate::protocol::{Assignment, FromHost, ToHost};
@@ -171,22 +171,24 @@ async fn begin(assignment: &Assignment, generation: u64) -> Result<(), HostError
 /// The one loop of a host: news, orders and time into the state machine, its actions out.
 async fn live(plan: InstancePlan, mut receiver: Receiver, sender: Sender) -> Result<(), HostError> {
     let (events, mut news) = mpsc::channel(EVENTS);
-    let (reports, reported) = watch::channel(None);
-    let telling = tokio::task::spawn_local(tell_fabric(sender, reported));
+    let (say, said) = watch::channel(Said::default());
+    let telling = tokio::task::spawn_local(tell_fabric(sender, said));
     let limits = Limits {
         stop: plan.options.stop_limit,
     };
     let mut instance = Instance::new(Shape::from(&plan), limits, seed());
-    let mut driver = Driver::new(plan, events, reports)?;
+    let mut driver = Driver::new(plan, events, say)?;
     let began = tokio::time::Instant::now();
     let mut has_fabric = true;
     instance.handle_event(Duration::ZERO, Event::Order(host_core::Order::Start));
     loop {
         while let Some(action) = instance.poll_action() {
             if driver.act(action) {
-                // The last report goes out before the process does.
+                // The last report goes out before the process does, and so do records.
+                let evidence = driver.evidence();
                 drop(driver);
                 let _ = telling.await;
+                evidence.settle().await;
                 return Ok(());
             }
         }
@@ -216,11 +218,17 @@ async fn live(plan: InstancePlan, mut receiver: Receiver, sender: Sender) -> Res
 }
 
 /// Passes reports on as fast as the fabric takes them; of those that come while it does not, the newest counts.
-async fn tell_fabric(mut sender: Sender, mut reports: watch::Receiver<Option<host_core::Report>>) {
-    while reports.changed().await.is_ok() {
-        let report = reports.borrow_and_update().clone();
-        if let Some(report) = report
-            && sender.send(&FromHost::Report(report), &[]).await.is_err()
+async fn tell_fabric(mut sender: Sender, mut said: watch::Receiver<Said>) {
+    while said.changed().await.is_ok() {
+        let (report, doing) = {
+            let said = said.borrow_and_update();
+            (said.report.clone(), said.doing.clone())
+        };
+        if let (Some(report), Some(doing)) = (report, doing)
+            && sender
+                .send(&FromHost::Report(report, doing), &[])
+                .await
+                .is_err()
         {
             return;
         }

@@ -148,6 +148,8 @@ pub struct InstancePlan {
     /// program that it starts (`LISTEN_FDS`). Only for programs that take them: another could not bind its own.
     #[serde(default)]
     pub pass_sockets: bool,
+    /// What the operator has said of the role.
+    pub options: RoleOptions,
 }
 
 /// What the programs of one instance may do and use.
@@ -180,8 +182,6 @@ impl Default for SandboxPlan {
             memory_mib: None,
         }
     }
-    /// What the operator has said of the role.
-    pub options: RoleOptions,
 }
 
 /// An endpoint of one instance.

@@ -32,6 +32,6 @@ pub use files::{Elsewhere, FileRules, Files, is_of_the_system};
 pub use fork::{close_descriptors_except, fork};
 pub use machine::Machine;
 pub use peer::unread_bytes;
-pub use pidfd::Pidfd;
+pub use pidfd::{Pidfd, Reaped};
 pub use spawn::{Confinement, Program, STEPS, SpawnError, Spawned, spawn};
 pub use view::{View, ViewRules, first_closed};

@@ -7,6 +7,7 @@ use crate::files::{File, files, none};
 
 const PURE: &[&str] = &[
     "balancer-core",
+    "causes",
     "diagnostics",
     "fabric-core",
     "host-core",

@@ -9,6 +9,7 @@ mod crashes;
 mod environments;
 mod failures;
 mod fifos;
+mod faults;
 mod inspection;
 mod ledger;
 mod lifetimes;

@@ -63,7 +63,7 @@ impl Fixture {
         environment: &[(&str, &str)],
         expected: &str,
     ) -> (Exit, String) {
-        let exit = self.start(line, environment).unwrap().wait().await;
+        let exit = self.start(line, environment).unwrap().wait().await.exit;
         let file = crate::logs::files(&self.paths.logs).unwrap().remove(0);
         loop {
             // The last lines may still be on their way through the pipe.
