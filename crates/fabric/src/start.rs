@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use packager::{Digest, ServiceSource, Staged};
-use plan::command_line::Program;
+use plan::command_line::{Program, is_built_in};
 use plan::{DeploymentPlan, InstancePlan, Options, Package, Slot};
 use schema::Service;
 
@@ -159,8 +159,10 @@ fn check_programs(service: &Service, staged: &Staged) -> Result<(), FabricError>
             .iter()
             .map(|task| ("startup task", &task.command_line));
         for (what, command_line) in tasks.chain([("program", &role.entry_point.command_line)]) {
-            let word = &command_line.words()[0];
-            if !schema::names_a_variable(word) && find(word, &approot).is_none() {
+            let word = command_line.program();
+            let is_of_shell = command_line.has_operators() && is_built_in(word);
+            let is_known = !is_of_shell && !schema::names_a_variable(word);
+            if is_known && find(word, &approot).is_none() {
                 return Err(no_program(&role.name, what, command_line.as_str(), word));
             }
         }

@@ -161,6 +161,7 @@ mod tests {
                 command_line: "a".into(),
                 words: vec!["a".into()],
                 environment: vec![],
+                script: vec![],
             },
             ready_on_process_start: true,
             topology: vec![],

@@ -1,7 +1,6 @@
 //! From a planned command to a running program, and to the news of its end.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -10,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use host_core::Exit;
 use plan::command_line::{self, Program};
-use plan::{Command, Paths};
+use plan::{Command, Paths, ScriptPart};
 use rustix::process::Pid;
 use sandbox::Pidfd;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -30,6 +29,9 @@ const INHERITED: [&str; 8] = [
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
 ];
+
+/// What runs a command line that has operators.
+const SHELL: &str = "/bin/sh";
 
 /// A program could not be started.
 #[derive(Debug)]
@@ -100,29 +102,29 @@ pub(crate) fn start(
         };
         exact.or_else(any_case).cloned()
     };
-    let words: Vec<String> = command
-        .words
-        .iter()
-        .map(|word| command_line::expand(word, lookup))
-        .collect();
-    let (first, arguments) = words
-        .split_first()
-        .expect("a command line has a first word, the planner split it");
-    let executable = find(
-        first,
-        &paths.approot,
-        environment.get("PATH").map(String::as_str),
-    )
-    .ok_or_else(|| StartError::NotThere {
-        command_line: command.command_line.clone(),
-        word: first.clone(),
-    })?;
+    let path = environment.get("PATH").map(String::as_str);
+    let found = |word: &str| {
+        let word = command_line::expand(word, lookup);
+        find(&word, &paths.approot, path).ok_or_else(|| StartError::NotThere {
+            command_line: command.command_line.clone(),
+            word,
+        })
+    };
+    let later = |word: &str| argument(&command_line::expand(word, lookup), &paths.approot);
+    let (executable, arguments) = if command.script.is_empty() {
+        let (first, rest) = command
+            .words
+            .split_first()
+            .expect("a command line has a first word, the planner split it");
+        let arguments = rest.iter().map(|word| later(word).into()).collect();
+        (found(first)?, arguments)
+    } else {
+        let script = script(command, found, later, lookup)?;
+        (PathBuf::from(SHELL), vec!["-c".into(), script.into()])
+    };
     let program = sandbox::Program {
         executable: executable.clone(),
-        arguments: arguments
-            .iter()
-            .map(|word| argument(word, &paths.approot))
-            .collect(),
+        arguments,
         environment: environment
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
@@ -158,15 +160,39 @@ fn environment(command: &Command, extra: &[(&str, &Path)]) -> BTreeMap<String, S
         .collect()
 }
 
+/// The line for [`SHELL`]. The first program must be there; of a later one the shell says that it is not, if it
+/// comes to it.
+fn script(
+    command: &Command,
+    found: impl Fn(&str) -> Result<PathBuf, StartError>,
+    later: impl Fn(&str) -> String,
+    lookup: impl Fn(&str) -> Option<String> + Copy,
+) -> Result<String, StartError> {
+    let mut is_first = true;
+    command_line::script(&command.script, |part| match part {
+        ScriptPart::Program(word) => {
+            let is_first = std::mem::take(&mut is_first);
+            if command_line::is_built_in(word) {
+                return Ok(word.clone());
+            }
+            match found(word) {
+                Ok(executable) => Ok(executable.to_string_lossy().into_owned()),
+                Err(error) if is_first => Err(error),
+                Err(_) => Ok(command_line::expand(word, lookup)),
+            }
+        }
+        ScriptPart::Argument(word) => Ok(later(word)),
+        ScriptPart::File(text) | ScriptPart::Operator(text) => {
+            Ok(command_line::expand(text, lookup))
+        }
+    })
+}
+
 /// A word of a command line after the first: a path with backslashes where it names a file of the approot so read.
-fn argument(word: &str, approot: &Path) -> OsString {
+fn argument(word: &str, approot: &Path) -> String {
     let path = word.replace('\\', "/");
     let names_a_file = path != word && !path.starts_with('/') && approot.join(&path).exists();
-    if names_a_file {
-        path.into()
-    } else {
-        word.into()
-    }
+    if names_a_file { path } else { word.to_owned() }
 }
 
 /// The program that the first word of a command line means on this machine: `in_approot` says whether a relative

@@ -205,6 +205,21 @@ pub struct Command {
     pub words: Vec<String>,
     /// The environment, platform variables first; a later entry of a name wins.
     pub environment: Vec<(String, String)>,
+    /// The whole line where it takes a shell to run it, and `words` are its first command's; else empty.
+    pub script: Vec<ScriptPart>,
+}
+
+/// A part of a line for `/bin/sh`; variables are not expanded yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScriptPart {
+    /// The first word of a command.
+    Program(String),
+    /// A later word.
+    Argument(String),
+    /// The file of a redirection.
+    File(String),
+    /// An operator of the shell, which is not quoted.
+    Operator(String),
 }
 
 /// A startup task.

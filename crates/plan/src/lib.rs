@@ -21,7 +21,8 @@ mod planner;
 
 pub use deployment::{
     Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan, InstanceView,
-    LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, Slot, TaskPlan, TaskType,
+    LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, ScriptPart, Slot, TaskPlan,
+    TaskType,
 };
 pub use error::PlanError;
 pub use planner::{Options, Package, plan};

@@ -5,8 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use schema::{
-    CommandLine, INSTANCES_MAX, InternalPorts, PortSpecifier, RoleConfiguration, RoleDefinition,
-    Service,
+    INSTANCES_MAX, InternalPorts, PortSpecifier, RoleConfiguration, RoleDefinition, Service,
 };
 
 use crate::deployment::{
@@ -236,7 +235,7 @@ impl RolePlanner<'_> {
             local_resources: self.local_resources(&paths.root),
             package_digest: self.options.package.digest.clone(),
             startup_tasks: Vec::new(),
-            entry_point: command(&self.role.entry_point.command_line),
+            entry_point: Command::from(&self.role.entry_point.command_line),
             ready_on_process_start: self.role.entry_point.set_ready_on_process_start,
             topology: Vec::new(),
             id,
@@ -330,7 +329,7 @@ impl RolePlanner<'_> {
         let tasks = self.role.startup_tasks.iter();
         tasks
             .map(|task| {
-                let mut command = command(&task.command_line);
+                let mut command = Command::from(&task.command_line);
                 // A task sees its own variables, not those of Runtime.
                 command.environment = environment(instance, &task.environment);
                 let task_type = match task.task_type {
@@ -341,14 +340,6 @@ impl RolePlanner<'_> {
                 TaskPlan { task_type, command }
             })
             .collect()
-    }
-}
-
-fn command(line: &CommandLine) -> Command {
-    Command {
-        command_line: line.as_str().to_owned(),
-        words: line.words().to_vec(),
-        environment: Vec::new(),
     }
 }
 

@@ -66,7 +66,7 @@ diagnostics::codes! {
     MORE_FINDINGS = "AR0137": "there are more findings than are listed"; "mend the listed ones and check again".
     NOT_YET = "AR0138": "the file asks for something that approot does not do yet"; "do what the message advises until it does".
     NO_MEANING = "AR0139": "the file asks for something that exists on the platform only"; "do what the message advises instead".
-    COMMAND_LINE = "AR0140": "a command line cannot be cut into words, or has a shell operator"; "close its quotes, or put it into a script".
+    COMMAND_LINE = "AR0140": "a command line cannot be cut into words, or an operator in it has nothing to work on"; "close its quotes, or complete it".
     CERTIFICATE_WITHOUT_THUMBPRINT = "AR0141": "a certificate that a role declares is not in the configuration";
         "add `<Certificate name=\"…\" thumbprint=\"…\" thumbprintAlgorithm=\"sha1\" />` to the role's certificates".
     CERTIFICATE_TWICE = "AR0142": "a role has one certificate twice in one file, in the definition in one store"; "rename or delete one of them".

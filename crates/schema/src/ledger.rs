@@ -336,10 +336,11 @@ impl Walk<'_> {
         let (Some(spec), Some(known)) = (spec, known) else {
             return refused("it is not part of the schema, and has no effect".to_owned());
         };
-        if known.name == COMMAND_LINE
-            && let Some(program) = self.windows_program(element, spec)
-        {
-            return program;
+        if known.name == COMMAND_LINE {
+            let program = self.windows_program(element, spec);
+            if let Some(ruling) = with_operators(attribute.value(), program) {
+                return ruling;
+            }
         }
         match &known.fate {
             Fate::WithElement => of_fate(&spec.fate, element),
@@ -360,7 +361,7 @@ impl Walk<'_> {
     fn windows_program<'l>(&self, element: Element<'_>, spec: &ElementSpec) -> Option<Ruling<'l>> {
         spec.attribute(COMMAND_LINE)?;
         let line = CommandLine::parse(element.attribute(COMMAND_LINE)?).ok()?;
-        let word = line.words()[0].as_str();
+        let word = line.program();
         if names_a_variable(word) {
             // Only the machine that runs it knows what it names.
             return None;
@@ -419,6 +420,24 @@ fn is_at_name(element: Element<'_>, error: Fault<'_>) -> bool {
 }
 
 const COMMAND_LINE: &str = "commandLine";
+
+const TO_SHELL: &str = "into a line for `/bin/sh`: operators of the command interpreter become the shell's, \
+     and every word is quoted after its variables are put in";
+
+/// The verdict on a command line, where the table's is not enough: `program` is what there is to say of its
+/// first program.
+fn with_operators<'l>(line: &str, program: Option<Ruling<'l>>) -> Option<Ruling<'l>> {
+    if !CommandLine::parse(line).is_ok_and(|line| line.has_operators()) {
+        return program;
+    }
+    match program {
+        None => Some((Verdict::Translated, TO_SHELL.into())),
+        Some((Verdict::Translated, how)) => {
+            Some((Verdict::Translated, format!("{how}; {TO_SHELL}").into()))
+        }
+        refused => refused,
+    }
+}
 
 /// As much of a name as a path holds of it.
 fn step(name: &str) -> &str {

@@ -38,7 +38,9 @@ mod xpath;
 pub const INSTANCES_MAX: u32 = 254;
 
 pub use check::{Checked, CheckedDefinition, check, check_definition, check_files};
-pub use command_line::{CommandLine, CommandLineError, names_a_variable, windows_script_stem};
+pub use command_line::{
+    CommandLine, CommandLineError, Part as CommandPart, names_a_variable, windows_script_stem,
+};
 pub use ledger::{LedgerEntry, LedgerInput, Verdict, ledger};
 pub use load::load;
 pub use model::{

@@ -43,6 +43,7 @@ fn plan(n_instances: u32) -> DeploymentPlan {
                 command_line: "a".into(),
                 words: vec!["a".into()],
                 environment: vec![],
+                script: vec![],
             },
             ready_on_process_start: true,
             topology: vec![],

@@ -76,6 +76,7 @@ fn instance(role: &str, index: u32, host: u8) -> InstancePlan {
             command_line: "a".into(),
             words: vec!["a".into()],
             environment: vec![],
+            script: vec![],
         },
         ready_on_process_start: true,
         topology: vec![],

@@ -63,6 +63,7 @@ fn plan(folder: &Path) -> InstancePlan {
             command_line: "a".into(),
             words: vec!["a".into()],
             environment: vec![],
+            script: vec![],
         },
         ready_on_process_start: true,
         topology: vec![],

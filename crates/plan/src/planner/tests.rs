@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use expect_test::{Expect, expect};
 use schema::{
-    Definition, ExecutionContext, InputEndpoint, InternalEndpoint, LocalResource,
+    CommandLine, Definition, ExecutionContext, InputEndpoint, InternalEndpoint, LocalResource,
     ProgramEntryPoint, Protocol, RoleInstanceValue, StartupTask, Variable, VariableValue,
 };
 
