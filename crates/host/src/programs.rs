@@ -17,19 +17,6 @@ use tokio::net::unix::pipe;
 
 use crate::logs::{LINE_BYTES_MAX, Log};
 
-/// What a role inherits from the machine. All else of the environment that approot was started in is
-/// that of a person's terminal or a build, and none of the role's business.
-const INHERITED: [&str; 8] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "LANG",
-    "TZ",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-];
-
 /// What runs a command line that has operators.
 const SHELL: &str = "/bin/sh";
 
@@ -149,15 +136,27 @@ pub(crate) fn start(
 fn environment(command: &Command, extra: &[(&str, &Path)]) -> BTreeMap<String, String> {
     let inherited = std::env::vars_os().filter_map(|(name, value)| {
         let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-        (INHERITED.contains(&name.as_str()) || name.starts_with("LC_")).then_some((name, value))
+        plan::is_inherited(&name).then_some((name, value))
     });
     let extra = extra
         .iter()
         .map(|(name, path)| ((*name).to_owned(), path.to_string_lossy().into_owned()));
     inherited
+        .chain(of_machine())
         .chain(extra)
         .chain(command.environment.iter().cloned())
         .collect()
+}
+
+/// Variables of the platform whose values are the machine's.
+fn of_machine() -> impl Iterator<Item = (String, String)> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let processors = std::thread::available_parallelism().ok();
+    let processors = processors.map(|processors| processors.to_string());
+    let named = [("COMPUTERNAME", name), ("NUMBER_OF_PROCESSORS", processors)];
+    named
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.trim().to_owned())))
 }
 
 /// The line for [`SHELL`]. The first program must be there; of a later one the shell says that it is not, if it

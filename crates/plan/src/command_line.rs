@@ -12,39 +12,17 @@ use crate::deployment::{Command, ScriptPart};
 /// case of a name matters is up to `lookup`; on Windows it did not.
 pub fn expand(word: &str, lookup: impl Fn(&str) -> Option<String>) -> String {
     let mut expanded = String::with_capacity(word.len());
-    let mut rest = word;
-    while let Some(start) = rest.find(['%', '$']) {
-        expanded.push_str(&rest[..start]);
-        rest = &rest[start..];
-        let (name, length) = match reference(rest) {
-            Some(found) => found,
-            None => {
-                expanded.push_str(&rest[..1]);
-                rest = &rest[1..];
-                continue;
-            }
-        };
-        match lookup(name) {
+    let mut end = 0;
+    for reference in schema::references(word) {
+        expanded.push_str(&word[end..reference.start]);
+        match lookup(reference.name) {
             Some(value) => expanded.push_str(&value),
-            None => expanded.push_str(&rest[..length]),
+            None => expanded.push_str(&word[reference.start..reference.end]),
         }
-        rest = &rest[length..];
+        end = reference.end;
     }
-    expanded.push_str(rest);
+    expanded.push_str(&word[end..]);
     expanded
-}
-
-/// The name of the reference that `text` begins with, and the reference's length in bytes.
-fn reference(text: &str) -> Option<(&str, usize)> {
-    let (opening, closing) = if text.starts_with('%') {
-        ("%", '%')
-    } else {
-        ("${", '}')
-    };
-    let inner = text.strip_prefix(opening)?;
-    let name = &inner[..inner.find(closing)?];
-    let is_name = !name.is_empty() && !name.contains(char::is_whitespace);
-    is_name.then(|| (name, opening.len() + name.len() + 1))
 }
 
 /// What is run by the shell itself, and so is no file.

@@ -26,3 +26,4 @@ pub use deployment::{
 };
 pub use error::PlanError;
 pub use planner::{Options, Package, plan};
+pub use schema::is_inherited;

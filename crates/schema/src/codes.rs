@@ -116,6 +116,8 @@ diagnostics::codes! {
     ENDPOINT_ACL_TWICE = "AR0170": "one endpoint has two `EndpointAcl`"; "put the rules of both into one access control".
     VARIABLE_TWICE = "AR0171": "a program or task has one variable twice, without regard to case"; "keep one of them".
     INSTANCE_PORT_TWICE = "AR0172": "two endpoints of a role are on the same port of its instances"; "give each a port of its own".
+    UNDEFINED_VARIABLE = "AR0180": "a command line refers to a variable that its program has not";
+        "declare it in the `Environment` of the program or task, or take it out".
     SOURCE_MISSING = "AR0201": "a folder or program that goes into a role's approot is not there, or is of another kind";
         "correct the path, which is relative to the definition, or make what it names".
     SOURCE_AMBIGUOUS = "AR0202": "a source directory is not there as it is written, and several differ from it only in case";

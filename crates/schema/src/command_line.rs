@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::variables::references;
+
 mod shell;
 
 /// A command line: `<Task commandLine="startup\prepare.cmd fast &gt; log.txt" />`.
@@ -131,15 +133,7 @@ impl<'w> WindowsProgram<'w> {
 
 /// Whether a word holds `%NAME%` or `${NAME}`, whose value only the machine that runs it knows.
 pub fn names_a_variable(word: &str) -> bool {
-    let percent = word
-        .split('%')
-        .nth(1)
-        .filter(|_| word.matches('%').count() > 1);
-    let brace = word
-        .split_once("${")
-        .and_then(|(_, rest)| rest.split_once('}'));
-    let is_name = |name: &str| !name.is_empty() && !name.contains(char::is_whitespace);
-    percent.is_some_and(is_name) || brace.is_some_and(|(name, _)| is_name(name))
+    references(word).next().is_some()
 }
 
 /// The name of a Windows script without its extension, `a` of `a.cmd`; `None` for any other word.

@@ -30,6 +30,7 @@ mod places;
 mod rules;
 mod spanned;
 mod suggest;
+mod variables;
 mod vm_sizes;
 mod xpath;
 
@@ -49,3 +50,4 @@ pub use model::{
     RoleDefinition, RoleInstanceValue, Service, StartupTask, TaskType, Variable, VariableValue,
 };
 pub use places::{ContentPlaces, RolePlaces, role_places};
+pub use variables::{PLATFORM_VARIABLES, Reference, is_inherited, references};

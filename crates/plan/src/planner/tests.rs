@@ -312,6 +312,21 @@ fn variables_are_evaluated_and_declared_ones_come_last() {
     assert_eq!(environment("HELLO"), Some("hi"));
     assert_eq!(environment("TEMP"), Some("mine"));
     assert_eq!(environment("RoleRoot"), Some("/state/instances/Echo_IN_1"));
+    for (form, of) in [
+        ("ROLEROOT", "RoleRoot"),
+        ("roleinstanceid", "RoleInstanceID"),
+        ("who", "WHO"),
+        ("temp", "TEMP"),
+    ] {
+        assert_eq!(environment(form), environment(of), "{form}");
+    }
+    for (name, _) in &instance.startup_tasks[0].command.environment {
+        let mut known = schema::PLATFORM_VARIABLES.iter();
+        assert!(
+            known.any(|known| known.eq_ignore_ascii_case(name)),
+            "{name}"
+        );
+    }
     assert_eq!(
         environment("WaRuntimeEndpoint"),
         Some("/run/i/Echo_IN_1/runtime.sock")
