@@ -165,6 +165,7 @@ mod tests {
             },
             ready_on_process_start: true,
             topology: vec![],
+            certificates: vec![],
         }
     }
 

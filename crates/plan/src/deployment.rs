@@ -137,6 +137,23 @@ pub struct InstancePlan {
     pub ready_on_process_start: bool,
     /// The other instances that this one can discover.
     pub topology: Vec<RoleView>,
+    /// Certificates to place, in the definition's order. Never a key: that lies in a file.
+    pub certificates: Vec<CertificatePlan>,
+}
+
+/// A certificate of one instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificatePlan {
+    /// The certificate's name.
+    pub name: String,
+    /// The SHA-1 digest that the configuration asks for, 40 hex digits in upper case.
+    pub thumbprint: String,
+    /// The files to copy, without their extensions `.crt` and `.key`.
+    pub source: PathBuf,
+    /// Where they are placed, without their extensions.
+    pub path: PathBuf,
+    /// Whether limited programs may not read the key.
+    pub is_elevated: bool,
 }
 
 /// An endpoint of one instance.

@@ -10,13 +10,18 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use schema::{RoleInstanceValue, Variable, VariableValue, is_inherited};
+use schema::{RoleDefinition, RoleInstanceValue, Variable, VariableValue, is_inherited};
 
 use crate::deployment::InstancePlan;
 
 /// The platform's variables, then the declared ones, so that a declared one wins.
-pub(crate) fn environment(instance: &InstancePlan, declared: &[Variable]) -> Vec<(String, String)> {
+pub(crate) fn environment(
+    role: &RoleDefinition,
+    instance: &InstancePlan,
+    declared: &[Variable],
+) -> Vec<(String, String)> {
     let mut environment = platform(instance);
+    environment.extend(certificates(role, instance));
     environment.extend(declared.iter().map(|variable| {
         let value = match &variable.value {
             VariableValue::Literal(text) => text.clone(),
@@ -74,6 +79,41 @@ fn platform(instance: &InstancePlan) -> Vec<(String, String)> {
         .extend(diagnostics.map(|store| ("DiagnosticStore", format!("{}/", text(&store.path)))));
     let owned = |(name, value): (&str, String)| (name.to_owned(), value);
     variables.into_iter().map(owned).collect()
+}
+
+/// Where certificates are, by their own names and by those of the endpoints that show them to clients; paths
+/// without `.crt` and `.key`.
+fn certificates(role: &RoleDefinition, instance: &InstancePlan) -> Vec<(String, String)> {
+    let path_of = |name: &str| {
+        let mut placed = instance.certificates.iter();
+        placed
+            .find(|placed| placed.name == name)
+            .map(|placed| text(&placed.path))
+    };
+    let own = role.certificates.iter().filter_map(|declared| {
+        let variable = format!("APPROOT_CERTIFICATE_{}", variable_name(&declared.name));
+        Some((variable, path_of(&declared.name)?))
+    });
+    let of_endpoints = role.input_endpoints.iter().filter_map(|endpoint| {
+        let name = variable_name(&endpoint.name);
+        let path = path_of(endpoint.certificate.as_deref()?)?;
+        Some((format!("APPROOT_ENDPOINT_{name}_CERTIFICATE"), path))
+    });
+    own.chain(of_endpoints).collect()
+}
+
+/// A name as part of a variable's that shells can refer to.
+fn variable_name(name: &str) -> String {
+    let letters = name.chars();
+    letters
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }
 
 /// The value that an XPath of `RoleInstanceValue` selects. What it names is declared: `schema` has checked that.

@@ -20,9 +20,9 @@ mod error;
 mod planner;
 
 pub use deployment::{
-    Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan, InstanceView,
-    LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, ScriptPart, Slot, TaskPlan,
-    TaskType,
+    CertificatePlan, Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan,
+    InstanceView, LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, ScriptPart, Slot,
+    TaskPlan, TaskType,
 };
 pub use error::PlanError;
 pub use planner::{Options, Package, plan};

@@ -9,8 +9,9 @@ use schema::{
 };
 
 use crate::deployment::{
-    Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan, InstanceView,
-    LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, Slot, TaskPlan, TaskType,
+    CertificatePlan, Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan,
+    InstanceView, LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, Slot, TaskPlan,
+    TaskType,
 };
 use crate::environment::environment;
 use crate::error::PlanError;
@@ -47,6 +48,8 @@ pub struct Options {
     pub sockets_directory: PathBuf,
     /// The package, unpacked.
     pub package: Package,
+    /// The folder that holds `<thumbprint>.crt` and `.key` of each certificate.
+    pub certificates_directory: PathBuf,
 }
 
 /// The staged package that instances copy their approot from.
@@ -238,11 +241,13 @@ impl RolePlanner<'_> {
             entry_point: Command::from(&self.role.entry_point.command_line),
             ready_on_process_start: self.role.entry_point.set_ready_on_process_start,
             topology: Vec::new(),
+            certificates: self.certificates(&paths.root),
             id,
             paths,
         };
         instance.startup_tasks = self.startup_tasks(&instance);
-        instance.entry_point.environment = environment(&instance, &self.role.environment);
+        instance.entry_point.environment =
+            environment(self.role, &instance, &self.role.environment);
         instance
     }
 
@@ -272,6 +277,28 @@ impl RolePlanner<'_> {
                 path: root.join("directory").join(&store.name),
                 size_mb: store.size_mb,
                 clean_on_role_recycle: store.clean_on_role_recycle,
+            })
+            .collect()
+    }
+
+    fn certificates(&self, root: &Path) -> Vec<CertificatePlan> {
+        let of_role = self.role.certificates.iter();
+        let configured = &self.configuration.certificates;
+        of_role
+            .filter_map(|declared| {
+                let named = |(name, _): &&(String, String)| *name == declared.name;
+                // A rule has seen to it that each has a thumbprint.
+                let (_, thumbprint) = configured.iter().find(named)?;
+                let stores = root.join("certificates").join(&declared.store_location);
+                Some(CertificatePlan {
+                    name: declared.name.clone(),
+                    thumbprint: thumbprint.clone(),
+                    source: self.options.certificates_directory.join(thumbprint),
+                    path: stores
+                        .join(folder_name(&declared.store_name))
+                        .join(&declared.name),
+                    is_elevated: declared.is_elevated,
+                })
             })
             .collect()
     }
@@ -331,7 +358,7 @@ impl RolePlanner<'_> {
             .map(|task| {
                 let mut command = Command::from(&task.command_line);
                 // A task sees its own variables, not those of Runtime.
-                command.environment = environment(instance, &task.environment);
+                command.environment = environment(self.role, instance, &task.environment);
                 let task_type = match task.task_type {
                     schema::TaskType::Simple => TaskType::Simple,
                     schema::TaskType::Foreground => TaskType::Foreground,
@@ -340,6 +367,20 @@ impl RolePlanner<'_> {
                 TaskPlan { task_type, command }
             })
             .collect()
+    }
+}
+
+/// The folder of a certificate store: its name may be any text, also one that leads elsewhere.
+fn folder_name(store: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ' | '.');
+    let name: String = store
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '_' })
+        .collect();
+    if name.chars().all(|c| c == '.') {
+        "_".repeat(name.len())
+    } else {
+        name
     }
 }
 

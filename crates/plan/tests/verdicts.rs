@@ -31,6 +31,8 @@ const ONLY_TOLD: &[&str] = &["LocalStorage/@sizeInMB"];
 /// that are only compared or asked for.
 const ONLY_CHECKED: &[&str] = &[
     "Role/@name",
+    "Certificate/@name",
+    "Certificate/@thumbprintAlgorithm",
     "ServiceConfiguration/@schemaVersion",
     "ServiceConfiguration/@serviceName",
     "InternalEndpoint/@name",
@@ -60,6 +62,7 @@ fn others(attribute: &str, value: &str) -> Vec<&'static str> {
         | "allowRoleProcessLocalDumps" => &["true", "false"],
         "protocol" => &["tcp", "http", "udp"],
         "executionContext" => &["limited", "elevated"],
+        "certificate" => &["Spare"],
         "permissionLevel" => &["limitedOrElevated", "elevated"],
         "storeLocation" => &["LocalMachine", "CurrentUser"],
         "taskType" => &["simple", "foreground", "background"],
@@ -115,6 +118,7 @@ fn options() -> Options {
             digest: "0".repeat(64),
             root: PathBuf::from("/p"),
         },
+        certificates_directory: PathBuf::from("/c"),
     }
 }
 

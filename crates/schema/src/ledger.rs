@@ -5,7 +5,7 @@
 //! Namespace declarations are no attributes and have no entry.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diagnostics::{Code, FileId, Finding, Sources, Span};
 use xml_tree::{Attribute, Element, Tree};
@@ -16,6 +16,7 @@ use crate::command_line::{CommandLine, WindowsProgram, names_a_variable, windows
 use crate::findings::{Findings, Place};
 use crate::grammar::fate::{Fate, Refusal};
 use crate::grammar::{AttributeSpec, ElementSpec, is_of_any_document};
+use crate::modules;
 
 /// The most characters of one step of a path: twice the longest name of the schema.
 ///
@@ -100,6 +101,8 @@ pub fn ledger(
     }
     let lowered = trees.read(&mut findings);
     let roles = lowered.definition.iter().flat_map(|it| &it.roles);
+    let certificates = roles.clone().flat_map(|role| &role.certificates);
+    let certificates = certificates.filter_map(|it| Some(it.name?.value));
     let unlisted = findings.unlisted_errors();
     let context = Context {
         errors: Errors::new(findings.into_list(), unlisted),
@@ -107,6 +110,7 @@ pub fn ledger(
             .filter(|role| !role.kind.is_run())
             .filter_map(|role| Some((role.name?.value, role.kind.element())))
             .collect(),
+        certificates: certificates.collect(),
         find_program: input.find_program,
     };
     for (file, tree, document) in trees.documents() {
@@ -127,6 +131,8 @@ struct Context<'c> {
     errors: Errors,
     /// Roles of the definition that approot does not run, and the element that declares them.
     not_run: HashMap<&'c str, &'static str>,
+    /// The names of the certificates that roles declare.
+    certificates: HashSet<&'c str>,
     find_program: Option<&'c FindProgram<'c>>,
 }
 
@@ -264,6 +270,12 @@ impl Walk<'_> {
             let why =
                 format!("the definition declares it as a `{kind}`, which approot does not run");
             return (refused(why.clone()), inside(&why));
+        }
+        let is_imported =
+            |name: &str| modules::is_imported(name) && !self.context.certificates.contains(name);
+        if spec.name == "Certificate" && name.is_some_and(is_imported) {
+            let why = "it is an import's, of which nothing runs, and is not placed";
+            return (refused(why.to_owned()), inside(why));
         }
         if let (Fate::Refused(refusal), _) = spec.fate.of(element) {
             let why = format!("{}{}", not_yet(refusal), refusal.why);

@@ -45,9 +45,10 @@ pub use command_line::{
 pub use ledger::{LedgerEntry, LedgerInput, Verdict, ledger};
 pub use load::load;
 pub use model::{
-    Content, Definition, ExecutionContext, InputEndpoint, InstanceInputEndpoint, InternalEndpoint,
-    InternalPorts, LocalResource, PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration,
-    RoleDefinition, RoleInstanceValue, Service, StartupTask, TaskType, Variable, VariableValue,
+    Certificate, Content, Definition, ExecutionContext, InputEndpoint, InstanceInputEndpoint,
+    InternalEndpoint, InternalPorts, LocalResource, PortSpecifier, ProgramEntryPoint, Protocol,
+    RoleConfiguration, RoleDefinition, RoleInstanceValue, Service, StartupTask, TaskType, Variable,
+    VariableValue,
 };
 pub use places::{ContentPlaces, RolePlaces, role_places};
 pub use variables::{PLATFORM_VARIABLES, Reference, is_inherited, references};

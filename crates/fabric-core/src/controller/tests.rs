@@ -47,6 +47,7 @@ fn plan(n_instances: u32) -> DeploymentPlan {
             },
             ready_on_process_start: true,
             topology: vec![],
+            certificates: vec![],
         }
     };
     DeploymentPlan {

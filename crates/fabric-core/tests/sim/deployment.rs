@@ -80,5 +80,6 @@ fn instance(role: &str, index: u32, host: u8) -> InstancePlan {
         },
         ready_on_process_start: true,
         topology: vec![],
+        certificates: vec![],
     }
 }

@@ -67,6 +67,7 @@ fn plan(folder: &Path) -> InstancePlan {
         },
         ready_on_process_start: true,
         topology: vec![],
+        certificates: vec![],
     }
 }
 

@@ -88,6 +88,7 @@ fn plan(folder: &Path) -> InstancePlan {
             digest: String::new(),
             root: folder.join("package"),
         },
+        certificates_directory: folder.join("certificates"),
     };
     let plan = plan::plan(&service, &options).unwrap();
     // The second one, whose domains and address differ from the first's.

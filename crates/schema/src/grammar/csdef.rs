@@ -24,8 +24,6 @@ pub(crate) const NAMESPACE: &str =
 
 const NAMED: Fate = Fate::Honoured("as the name that everything else refers to it by");
 
-const CERTIFICATES_LATER: &str = "no certificate is placed";
-
 const PRIVILEGES_LATER: Fate = not_yet(
     "programs and tasks run as the user who started approot",
     "start approot as the user whose rights they may have",
@@ -289,12 +287,10 @@ static CERTIFICATE: ElementSpec = ElementSpec {
     ],
     ..ElementSpec::new(
         "Certificate",
-        not_yet(
-            CERTIFICATES_LATER,
-            "give the program its certificate in its approot, or end TLS before approot",
-        )
-        .warns()
-        .fate(),
+        Fate::Translated(
+            "into files below the role's root, `certificates/<location>/<store>/<name>.crt` and `.key`; who may read \
+             the key is as declared",
+        ),
     )
 };
 
@@ -343,11 +339,10 @@ static INPUT_ENDPOINT: ElementSpec = ElementSpec {
         optional(
             "certificate",
             Name,
-            not_yet(
-                CERTIFICATES_LATER,
-                "let the program end TLS with a certificate that it brings: connections are passed on as they are",
-            )
-            .fate(),
+            Fate::Translated(
+                "into `APPROOT_ENDPOINT_<NAME>_CERTIFICATE`, where the program that ends TLS finds it: connections \
+                 are passed on as they are",
+            ),
         ),
         // When absent it is the public port, which no constant can say.
         optional("localPort", PortSpecifier, INSTANCE_PORT),
