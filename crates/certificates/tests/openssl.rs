@@ -15,16 +15,16 @@ fn openssl(folder: &Path, words: &str) -> String {
         .args(words.split(' '))
         .current_dir(folder)
         .output()
-        .unwrap();
+        .expect("openssl starts");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{words}: {error}");
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("it prints text")
 }
 
 /// A folder of work with a root, an RSA certificate of it in `leaf.pem`, and a certificate of an elliptic
 /// curve in `ec.pem`; keys in `.key`.
 fn work() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("there is room");
     let run = |words: &str| openssl(folder.path(), words);
     let new = "req -x509 -nodes -days 30";
     run(&format!(
@@ -43,16 +43,17 @@ fn thumbprint(folder: &Path, certificate: &str) -> String {
         folder,
         &format!("x509 -in {certificate} -noout -fingerprint -sha1"),
     );
-    let (_, digits) = said.trim().split_once('=').unwrap();
+    let (_, digits) = said.trim().split_once('=').expect("it is an assignment");
     digits.replace(':', "")
 }
 
 /// Whether OpenSSL takes key and certificate for a pair, and how many certificates the file holds.
 #[track_caller]
 fn is_pair(folder: &Path, found: &certificates::Certificate) -> usize {
-    let (pem, key) = (found.pem(), found.key.as_ref().unwrap().pem());
-    fs::write(folder.join("found.crt"), &pem).unwrap();
-    fs::write(folder.join("found.key"), key).unwrap();
+    let key = found.key.as_ref().expect("the key was found");
+    let (pem, key) = (found.pem(), key.pem());
+    fs::write(folder.join("found.crt"), &pem).expect("there is room");
+    fs::write(folder.join("found.key"), key).expect("there is room");
     let of_certificate = openssl(folder, "x509 -in found.crt -noout -pubkey");
     let of_key = openssl(folder, "pkey -in found.key -pubout");
     assert_eq!(of_certificate, of_key);

@@ -22,6 +22,7 @@
 
 mod addresses;
 mod balancer_link;
+mod certificates;
 mod error;
 mod event;
 mod handle;
@@ -34,7 +35,8 @@ mod start;
 mod status;
 mod store;
 
-pub use error::FabricError;
+pub use certificates::CertificateSource;
+pub use error::{FabricError, MissingCertificate};
 pub use handle::{Handle, NoSuchInstance};
 pub use notice::Notice;
 pub use run::{Outside, run};

@@ -132,7 +132,8 @@ async fn begin<'a>(
             Controller::resume(plan, history.started)
         }
         None => {
-            let controller = Controller::new(start(settings, &mut store, keeper).await?);
+            let controller =
+                Controller::new(start(settings, &mut store, keeper, outside.tell).await?);
             (outside.tell)(Notice::Limitation(NO_SANDBOX.to_owned()));
             controller
         }

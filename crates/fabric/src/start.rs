@@ -12,8 +12,10 @@ use plan::{DeploymentPlan, InstancePlan, Options, Package, Slot};
 use schema::Service;
 
 use crate::addresses;
+use crate::certificates::{CertificateSource, gather};
 use crate::error::FabricError;
 use crate::keeper_link::Keeper;
+use crate::notice::Notice;
 use crate::store::Store;
 
 /// The longest path of a Unix socket, in bytes, its final zero aside. Source: unix(7), `sun_path`.
@@ -26,6 +28,7 @@ pub const LAYOUT: Layout = Layout {
     balancer_lock: "balancer.lock",
     database: "fabric.db",
     package: "package",
+    certificates: "certificates",
     instances: "instances",
     control_socket: "control.sock",
     balancer_socket: "balancer.sock",
@@ -44,6 +47,8 @@ pub struct Layout {
     pub database: &'static str,
     /// In the state directory: the staged package.
     pub package: &'static str,
+    /// In the state directory: certificates with their keys, for the fabric's user alone.
+    pub certificates: &'static str,
     /// In both: a folder for each instance.
     pub instances: &'static str,
     /// In the runtime directory: where operators connect.
@@ -69,6 +74,8 @@ pub struct Settings {
     pub listen: Vec<IpAddr>,
     /// `@emulated` of the role environment.
     pub emulated: bool,
+    /// Where certificates come from.
+    pub certificates: CertificateSource,
 }
 
 /// Where a service's files come from.
@@ -90,9 +97,15 @@ pub(crate) async fn start(
     settings: &Settings,
     store: &mut Store,
     keeper: &Keeper,
+    tell: &dyn Fn(Notice),
 ) -> Result<DeploymentPlan, FabricError> {
     let staged = stage(settings)?;
     check_programs(&settings.service, &staged)?;
+    let certificates = settings.state.join(LAYOUT.certificates);
+    let notes = gather(&settings.service, &settings.certificates, &certificates)?;
+    notes
+        .into_iter()
+        .for_each(|note| tell(Notice::Limitation(note)));
     let block = addresses::claim_block(keeper).await?;
     let options = Options {
         deployment_id: deployment_id()?,
@@ -109,6 +122,7 @@ pub(crate) async fn start(
             digest: staged.digest.to_string(),
             root: staged.root.clone(),
         },
+        certificates_directory: certificates,
     };
     let plan =
         plan::plan(&settings.service, &options).map_err(|source| FabricError::Plan { source })?;

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod certificates;
 mod clients;
 mod driver;
 mod error;

@@ -3,7 +3,7 @@
 //! - `approot` is the instance's own copy of the package's, made when the instance is created and when the
 //!   package is another one, and kept across recycles: what a program wrote there is still there.
 //! - Local stores are made once; those with `cleanOnRoleRecycle` are emptied at every attempt.
-//! - `temp` is emptied at every attempt.
+//! - `temp` is emptied at every attempt, and certificates are placed anew.
 //!
 //! Source: "What survives", in the platform's description of its disks.
 //!
@@ -16,6 +16,8 @@ use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
 use plan::InstancePlan;
+
+use crate::certificates;
 
 /// A folder could not be made, emptied or copied.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ impl std::error::Error for PrepareError {
     }
 }
 
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PrepareError {
+pub(crate) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PrepareError {
     let path = path.to_owned();
     move |source| PrepareError {
         doing,
@@ -58,7 +60,7 @@ pub(crate) fn prepare(plan: &InstancePlan) -> Result<(), PrepareError> {
             make(&store.path, 0o755)?;
         }
     }
-    Ok(())
+    certificates::place(plan)
 }
 
 fn prepare_approot(plan: &InstancePlan) -> Result<(), PrepareError> {
@@ -74,7 +76,7 @@ fn prepare_approot(plan: &InstancePlan) -> Result<(), PrepareError> {
     fs::write(&marker, &plan.package_digest).map_err(failed("write", &marker))
 }
 
-fn make(path: &Path, mode: u32) -> Result<(), PrepareError> {
+pub(crate) fn make(path: &Path, mode: u32) -> Result<(), PrepareError> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(mode)
@@ -87,7 +89,7 @@ fn empty(path: &Path) -> Result<(), PrepareError> {
     make(path, 0o755)
 }
 
-fn remove(path: &Path) -> Result<(), PrepareError> {
+pub(crate) fn remove(path: &Path) -> Result<(), PrepareError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
@@ -123,7 +125,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<(), PrepareError> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use plan::{Command, InstanceId, LocalResourcePlan, Paths};
+    use plan::{CertificatePlan, Command, InstanceId, LocalResourcePlan, Paths};
 
     use super::*;
 
@@ -211,6 +213,52 @@ mod tests {
             [false, true, false, false],
             "another package is a new approot"
         );
+    }
+
+    #[test]
+    fn certificates_are_placed_with_their_keys_and_nothing_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plan = plan(folder.path());
+        fs::create_dir_all(&plan.paths.approot_source).unwrap();
+        let store = plan.paths.root.join("certificates/LocalMachine/My");
+        let certificate = |name: &str, is_elevated| CertificatePlan {
+            name: name.into(),
+            thumbprint: "AB".into(),
+            source: folder.path().join("AB"),
+            path: store.join(name),
+            is_elevated,
+        };
+        plan.certificates = vec![certificate("Tls.Front", false), certificate("Other", true)];
+        fs::write(folder.path().join("AB.crt"), "certificate").unwrap();
+        fs::write(folder.path().join("AB.key"), "key").unwrap();
+        let there = || {
+            let files = fs::read_dir(&store).unwrap();
+            let of = |entry: fs::DirEntry| {
+                let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+                format!("{} {mode:o}", entry.file_name().to_str().unwrap())
+            };
+            let mut files: Vec<String> = files.map(|entry| of(entry.unwrap())).collect();
+            files.sort();
+            files
+        };
+        let expected = [
+            "Other.crt 644",
+            "Other.key 400",
+            "Tls.Front.crt 644",
+            "Tls.Front.key 600",
+        ];
+        prepare(&plan).unwrap();
+        assert_eq!(there(), expected);
+        assert_eq!(fs::read_to_string(store.join("Other.key")).unwrap(), "key");
+        fs::write(store.join("Mine.crt"), "").unwrap();
+        prepare(&plan).unwrap();
+        assert_eq!(there(), expected);
+        fs::remove_file(folder.path().join("AB.key")).unwrap();
+        prepare(&plan).unwrap();
+        assert_eq!(there(), ["Other.crt 644", "Tls.Front.crt 644"]);
+        fs::remove_file(folder.path().join("AB.crt")).unwrap();
+        let error = prepare(&plan).unwrap_err().to_string();
+        assert!(error.starts_with("cannot place the certificate"), "{error}");
     }
 
     #[test]

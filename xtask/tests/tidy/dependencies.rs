@@ -31,6 +31,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("archive", &[]),
     ("balancer", &["balancer-core", "ipc"]),
     ("balancer-core", &[]),
+    ("certificates", &[]),
     ("control", &["fabric", "host", "plan"]),
     ("diagnostics", &[]),
     ("e2e", &["runtime", "test-support"]),
@@ -40,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "balancer",
             "balancer-core",
+            "certificates",
             "fabric-core",
             "host",
             "host-core",
