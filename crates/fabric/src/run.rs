@@ -45,6 +45,21 @@ const BALANCER_END_LIMIT: Duration = Duration::from_secs(1);
 /// Said in `status` and once at the start, for as long as it is so.
 const NO_SANDBOX: &str = "executionContext is not enforced yet: startup tasks and roles run as the user that started approot";
 
+/// Said like the other, where a role has local stores.
+const WATCHED_STORES: &str = "the sizes of local stores are watched, not enforced: that takes root, loop devices and mkfs.ext4";
+
+/// What this machine or this version does not give to a deployment.
+fn limitations(plan: &DeploymentPlan) -> Vec<String> {
+    let has_stores = plan
+        .instances()
+        .any(|instance| !instance.local_resources.is_empty());
+    let mut limitations = vec![NO_SANDBOX];
+    if has_stores && !host::stores::are_enforced() {
+        limitations.push(WATCHED_STORES);
+    }
+    limitations.into_iter().map(str::to_owned).collect()
+}
+
 /// What the fabric needs of those who started it.
 pub struct Outside<'a> {
     /// Tells people.
@@ -134,7 +149,9 @@ async fn begin<'a>(
         None => {
             let controller =
                 Controller::new(start(settings, &mut store, keeper, outside.tell).await?);
-            (outside.tell)(Notice::Limitation(NO_SANDBOX.to_owned()));
+            for limitation in limitations(controller.plan()) {
+                (outside.tell)(Notice::Limitation(limitation));
+            }
             controller
         }
     };
@@ -427,7 +444,7 @@ impl Fabric<'_> {
         Status::of(
             &self.controller,
             self.control.clone(),
-            vec![NO_SANDBOX.to_owned()],
+            limitations(self.controller.plan()),
             counters,
         )
     }

@@ -10,12 +10,14 @@ use plan::InstancePlan;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use sandbox::descendants;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::error::HostError;
 use crate::logs::{self, Log};
 use crate::prepare::prepare;
 use crate::programs::{self, Running};
 use crate::runtime_server::{News, RuntimeServer};
+use crate::stores::Watch;
 
 /// How soon the end of what was killed is looked for; each look doubles the pause, up to the longest. What was killed
 /// is gone in a moment, unless the kernel holds it or it is another user's, and then looking soon does not help.
@@ -38,6 +40,8 @@ pub(crate) struct Driver {
     running: Rc<RefCell<BTreeSet<i32>>>,
     events: mpsc::Sender<News>,
     reports: watch::Sender<Option<Report>>,
+    /// Looks at local stores while the program runs.
+    watching: Option<JoinHandle<()>>,
 }
 
 impl Driver {
@@ -59,6 +63,7 @@ impl Driver {
             running: Rc::default(),
             events,
             reports,
+            watching: None,
         })
     }
 
@@ -111,10 +116,15 @@ impl Driver {
         let events = self.events.clone();
         // Copying an approot may take long; the host goes on answering meanwhile.
         let copying = InstancePlan::clone(&plan);
+        let log = self.log.clone();
         tokio::task::spawn_local(async move {
             let prepared = tokio::task::spawn_blocking(move || prepare(&copying)).await;
             let result = match prepared {
-                Ok(result) => result.map_err(|error| chain(&error)),
+                Ok(Ok(remarks)) => {
+                    remarks.iter().for_each(|remark| log.line("host", remark));
+                    Ok(())
+                }
+                Ok(Err(error)) => Err(chain(&error)),
                 Err(_) => Err("the copying of files was cut short".to_owned()),
             };
             let _ = events.send(News::Event(Event::Prepared(result))).await;
@@ -153,6 +163,35 @@ impl Driver {
                 reason: error.to_string(),
             }),
         }
+        self.watch_stores();
+    }
+
+    /// Says of stores that nothing else keeps to their sizes when they hold more, until the next attempt.
+    fn watch_stores(&mut self) {
+        if let Some(before) = self.watching.take() {
+            before.abort();
+        }
+        let Some(mut watch) = Watch::of(&self.plan) else {
+            return;
+        };
+        let (events, log) = (self.events.clone(), self.log.clone());
+        self.watching = Some(tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(watch.pause()).await;
+                let looked = tokio::task::spawn_blocking(move || {
+                    let said = watch.look();
+                    (watch, said)
+                });
+                let Ok((looked, said)) = looked.await else {
+                    return;
+                };
+                watch = looked;
+                for line in said {
+                    log.line("host", &line);
+                    let _ = events.send(News::Event(Event::Detail(line))).await;
+                }
+            }
+        }));
     }
 
     fn watch(&self, running: Running, event: impl FnOnce(host_core::Exit) -> Event + 'static) {

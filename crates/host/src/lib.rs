@@ -23,6 +23,7 @@ mod programs;
 pub mod protocol;
 mod run;
 mod runtime_server;
+pub mod stores;
 
 pub use error::HostError;
 pub use programs::resolve;

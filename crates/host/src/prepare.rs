@@ -2,12 +2,11 @@
 //!
 //! - `approot` is the instance's own copy of the package's, made when the instance is created and when the
 //!   package is another one, and kept across recycles: what a program wrote there is still there.
-//! - Local stores are made once; those with `cleanOnRoleRecycle` are emptied at every attempt.
+//! - Local stores are made once; those with `cleanOnRoleRecycle` are emptied at every attempt. Their sizes are
+//!   [`stores`]' business.
 //! - `temp` is emptied at every attempt, and certificates are placed anew.
 //!
 //! Source: "What survives", in the platform's description of its disks.
-//!
-//! Not here: the size of a store is not enforced yet.
 
 use std::fmt;
 use std::fs;
@@ -17,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use plan::InstancePlan;
 
-use crate::certificates;
+use crate::{certificates, stores};
 
 /// A folder could not be made, emptied or copied.
 #[derive(Debug)]
@@ -48,19 +47,21 @@ pub(crate) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error)
     }
 }
 
-/// Makes everything that an attempt finds on disk. May be repeated at any point of an earlier call.
-pub(crate) fn prepare(plan: &InstancePlan) -> Result<(), PrepareError> {
+/// Makes everything that an attempt finds on disk; returns what the instance's log should say of it. May be repeated
+/// at any point of an earlier call.
+pub(crate) fn prepare(plan: &InstancePlan) -> Result<Vec<String>, PrepareError> {
     make(&plan.paths.root, 0o755)?;
     prepare_approot(plan)?;
     empty(&plan.paths.temp)?;
+    let remarks = stores::enforce(plan);
     for store in &plan.local_resources {
+        make(&store.path, 0o755)?;
         if store.clean_on_role_recycle {
-            empty(&store.path)?;
-        } else {
-            make(&store.path, 0o755)?;
+            clean(&store.path)?;
         }
     }
-    certificates::place(plan)
+    certificates::place(plan)?;
+    Ok(remarks)
 }
 
 fn prepare_approot(plan: &InstancePlan) -> Result<(), PrepareError> {
@@ -87,6 +88,15 @@ pub(crate) fn make(path: &Path, mode: u32) -> Result<(), PrepareError> {
 fn empty(path: &Path) -> Result<(), PrepareError> {
     remove(path)?;
     make(path, 0o755)
+}
+
+/// Removes what a folder holds, and not the folder: it may be where something is mounted.
+fn clean(path: &Path) -> Result<(), PrepareError> {
+    for entry in fs::read_dir(path).map_err(failed("read the folder", path))? {
+        let entry = entry.map_err(failed("read the folder", path))?;
+        remove(&entry.path())?;
+    }
+    Ok(())
 }
 
 pub(crate) fn remove(path: &Path) -> Result<(), PrepareError> {

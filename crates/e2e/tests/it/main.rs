@@ -13,6 +13,7 @@ mod memory;
 mod operators;
 mod packages;
 mod peers;
+mod resources;
 mod rotation;
 mod signatures;
 mod workflow;
