@@ -55,22 +55,28 @@ pub fn release(root: &Path) {
     }
 }
 
-/// Makes a file system of each store that is to be one, and mounts it. Returns why a store is only watched.
+/// Makes a file system of each store that is to be one, and mounts it. Returns what the instance's log should say:
+/// why a store is only watched, or has another size.
 pub(crate) fn enforce(plan: &InstancePlan) -> Vec<String> {
-    if plan.local_resources.is_empty() || !are_enforced() {
-        // Whoever started it is told by the fabric.
+    if plan.local_resources.is_empty() {
         return Vec::new();
+    }
+    if !are_enforced() {
+        // Whoever started it is told by the fabric that stores are watched.
+        return hidden(plan);
     }
     let mounted = mounted_below(&plan.paths.root.join("directory"));
     let stores = plan.local_resources.iter();
     stores
         .filter_map(|store| {
             let is_mounted = mounted.contains(&store.path);
-            let reason = mount(&plan.paths.root, store, is_mounted).err()?;
-            Some(format!(
-                "the size of the local store {} is watched and not enforced: {reason}",
-                store.name
-            ))
+            match mount(&plan.paths.root, store, is_mounted) {
+                Ok(remark) => remark,
+                Err(reason) => Some(format!(
+                    "the size of the local store {} is watched and not enforced: {reason}",
+                    store.name
+                )),
+            }
         })
         .collect()
 }
@@ -79,12 +85,41 @@ fn images(root: &Path) -> PathBuf {
     root.join("stores")
 }
 
-fn mount(root: &Path, store: &LocalResourcePlan, is_mounted: bool) -> Result<(), String> {
-    let image = images(root).join(format!("{}.ext4", store.name));
+fn image(root: &Path, store: &LocalResourcePlan) -> PathBuf {
+    images(root).join(format!("{}.ext4", store.name))
+}
+
+/// What a machine that enforced sizes once, and does not now, no longer shows to the role.
+fn hidden(plan: &InstancePlan) -> Vec<String> {
+    let kept = plan.local_resources.iter();
+    let images = kept
+        .filter(|store| !store.clean_on_role_recycle)
+        .map(|store| image(&plan.paths.root, store));
+    let hidden = images.filter(|image| image.exists());
+    hidden
+        .map(|image| {
+            format!(
+                "what a local store held while its size was enforced is in {}, and not in its folder",
+                image.display()
+            )
+        })
+        .collect()
+}
+
+/// Returns what is worth saying of a store whose size is enforced.
+///
+/// # Errors
+/// Why it is not.
+fn mount(
+    root: &Path,
+    store: &LocalResourcePlan,
+    is_mounted: bool,
+) -> Result<Option<String>, String> {
+    let image = image(root, store);
     let bytes = image_bytes(u64::from(store.size_mb));
     let found = fs::metadata(&image).map(|found| found.len()).ok();
     if is_mounted && found == Some(bytes) {
-        return Ok(());
+        return Ok(None);
     }
     if is_mounted {
         run(Command::new("umount").arg(&store.path))?;
@@ -93,12 +128,21 @@ fn mount(root: &Path, store: &LocalResourcePlan, is_mounted: bool) -> Result<(),
         return Err(format!("{} is in use", image.display()));
     }
     let failed = |error: io::Error| error.to_string();
+    let mut remark = None;
     match found {
         None if !is_empty(&store.path) => {
             return Err("it holds what was written before sizes were enforced".to_owned());
         }
         None => make(&image, bytes)?,
-        Some(found) if found != bytes => resize(&image, found, bytes)?,
+        Some(found) if found != bytes => {
+            // With the size that it had it is still the role's.
+            remark = resize(&image, found, bytes).err().map(|reason| {
+                format!(
+                    "the local store {} keeps the size that it had: {reason}",
+                    store.name
+                )
+            });
+        }
         Some(_) => {}
     }
     fs::create_dir_all(&store.path).map_err(failed)?;
@@ -113,7 +157,7 @@ fn mount(root: &Path, store: &LocalResourcePlan, is_mounted: bool) -> Result<(),
     }
     // The file system's own folder for what a check finds is not the role's; a check makes it again.
     let _ = fs::remove_dir(store.path.join("lost+found"));
-    Ok(())
+    Ok(remark)
 }
 
 /// How large a file has to be so that a store of `size_mb` has that room: tables take a sixtieth, and a fiftieth

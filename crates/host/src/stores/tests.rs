@@ -38,7 +38,7 @@ impl Fixture {
         }
     }
 
-    fn mount(&self, size_mb: u32) -> Result<(), String> {
+    fn mount(&self, size_mb: u32) -> Result<Option<String>, String> {
         let store = self.store(size_mb);
         let is_mounted = !mounted_below(&store.path).is_empty();
         mount(self.folder.path(), &store, is_mounted)
@@ -90,7 +90,7 @@ fn what_a_store_holds_survives_another_mount_and_another_size() {
     release(it.folder.path());
     assert!(!note.exists(), "it is unmounted");
     for size_mb in [20, 40, 12] {
-        it.mount(size_mb).unwrap();
+        assert_eq!(it.mount(size_mb).unwrap(), None);
         assert_eq!(fs::read_to_string(&note).unwrap(), "kept");
         let bytes = it.fill();
         assert!(bytes >= u64::from(size_mb) * MIB, "{size_mb} MB: {bytes}");
@@ -99,6 +99,17 @@ fn what_a_store_holds_survives_another_mount_and_another_size() {
             "{size_mb} MB: {bytes}"
         );
     }
+}
+
+#[test]
+fn a_store_that_holds_more_than_its_new_size_keeps_the_old_one() {
+    let Some(it) = Fixture::new() else { return };
+    it.mount(20).unwrap();
+    let large = it.store(1).path.join("large");
+    fs::write(&large, vec![1; 15 << 20]).unwrap();
+    let remark = it.mount(9).unwrap().unwrap();
+    assert!(remark.contains("keeps the size"), "{remark}");
+    assert_eq!(fs::metadata(&large).unwrap().len(), 15 << 20);
 }
 
 #[test]
