@@ -66,7 +66,9 @@ fn approot_run(built: &Built, service: &Service, options: &Arguments, state: Pat
     for binary in &built.binaries {
         command.args(["--binary", binary]);
     }
-    command.arg("--state").arg(state).arg("--emulated");
+    command.arg("--state").arg(state);
+    // As the emulator did: a service that shows a certificate runs without anyone's.
+    command.args(["--emulated", "--dev-certificates"]);
     for instances in &options.instances {
         command.args(["--instances", instances]);
     }
@@ -112,7 +114,7 @@ mod tests {
     #[test]
     fn approot_gets_what_was_built_and_what_was_asked() {
         let shortest = "/t/release/approot run services/echo-cloud --configuration Local.cscfg \
-            --binary EchoWorker=/t/release/echo-worker --state /s --emulated";
+            --binary EchoWorker=/t/release/echo-worker --state /s --emulated --dev-certificates";
         assert_eq!(command_line(&[]), shortest);
         let options = [
             "--instances",

@@ -186,6 +186,14 @@ pub(crate) struct RunArguments {
     /// $XDG_STATE_HOME/approot/SERVICE].
     #[arg(long, value_name = "DIR", env = "APPROOT_STATE")]
     pub(crate) state: Option<PathBuf>,
+    /// The folder of the certificates that roles declare: .pfx, .p12, .pem and .crt files, found by thumbprint
+    /// [default: `certificates` beside the configuration]. The password of a PFX file is read from FILE.password,
+    /// else from $APPROOT_PFX_PASSWORD.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) certificates: Option<PathBuf>,
+    /// Make certificates that are not there, by an authority of this deployment's own: for development.
+    #[arg(long)]
+    pub(crate) dev_certificates: bool,
     /// Return as soon as every instance is Ready, and leave the deployment running.
     #[arg(long)]
     pub(crate) detach: bool,

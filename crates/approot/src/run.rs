@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
 use anyhow::anyhow;
-use fabric::{LAYOUT, Outside, Settings, Source};
+use fabric::{CertificateSource, LAYOUT, Outside, Settings, Source};
 use ipc::{LockError, ProcessLock};
 use keeper::{FabricStart, HostStart, Options, Processes};
 use packager::Signing;
@@ -37,6 +37,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Outcome {
     let instances = by_role("--instances", &arguments.instances)?;
     let loaded = load(arguments)?;
     let source = source(arguments, &loaded)?;
+    let certificates = certificates(arguments, &loaded)?;
     let state = match &arguments.state {
         Some(state) => state.clone(),
         None => locations::default_state(&loaded.service.definition.name)?,
@@ -51,6 +52,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Outcome {
         instances,
         listen: arguments.listen.clone(),
         emulated: arguments.emulated,
+        certificates,
     };
     // It may hold the package open; the keeper opens it again where it needs it.
     drop(loaded.location);
@@ -103,6 +105,27 @@ fn source(arguments: &RunArguments, loaded: &Loaded) -> Result<Source, Failure> 
             })
         }
     }
+}
+
+/// Where certificates come from.
+fn certificates(arguments: &RunArguments, loaded: &Loaded) -> Result<CertificateSource, Failure> {
+    let folder = match &arguments.certificates {
+        Some(folder) if !folder.is_dir() => {
+            let error = anyhow!("there is no folder {}", folder.display());
+            return Err(exit::with(exit::USAGE, error));
+        }
+        Some(folder) => folder.clone(),
+        None => loaded.configuration.with_file_name("certificates"),
+    };
+    let listen = arguments.listen.iter().map(ToString::to_string);
+    Ok(CertificateSource {
+        // Whoever reads it may work in another folder.
+        folder: std::path::absolute(&folder).map_err(anyhow::Error::new)?,
+        stand_ins: arguments.dev_certificates,
+        names: std::iter::once("localhost".to_owned())
+            .chain(listen)
+            .collect(),
+    })
 }
 
 /// Takes the state directory, which makes this process its keeper.

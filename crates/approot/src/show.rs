@@ -45,6 +45,11 @@ fn help(error: &FabricError) -> Option<String> {
         FabricError::NoProgram { .. } => {
             Some("put the file into the approot, with `Contents` or in the folder `<Role>Content` beside the definition".to_owned())
         }
+        FabricError::Certificates { .. } => Some(
+            "put the PFX or PEM file there, name another folder with `--certificates DIR`, or have stand-ins made for \
+             development with `--dev-certificates`"
+                .to_owned(),
+        ),
         FabricError::Port { source, .. } => help_with_port(source.kind()).map(str::to_owned),
         _ => None,
     }

@@ -61,6 +61,16 @@ impl Deployment {
 
     /// Starts `approot run` in `place`, with more arguments, and does not wait.
     pub fn spawn(service: &Service, place: &Place, arguments: &[&str]) -> Deployment {
+        Deployment::spawn_with(service, place, arguments, &[])
+    }
+
+    /// [`Deployment::spawn`] with variables of `approot run`'s own.
+    pub fn spawn_with(
+        service: &Service,
+        place: &Place,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Deployment {
         fs::create_dir_all(&place.state).expect("the test's folder is writable");
         let log = place.state.with_extension("log");
         let output = fs::File::create(&log).expect("the test's folder is writable");
@@ -80,6 +90,7 @@ impl Deployment {
         }
         command
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("it is open"))
             .stderr(output);

@@ -11,8 +11,9 @@ use plan::{DeploymentPlan, InstancePlan, Options, Package};
 use schema::Service;
 
 use crate::addresses;
+use crate::certificates::gather;
 use crate::handle::{ConfigureRefused, ConfigureRequest};
-use crate::start::{LAYOUT, Settings};
+use crate::start::{LAYOUT, Settings, standing_options};
 
 /// The service definition that the deployment runs.
 pub(crate) fn definition(settings: &Settings) -> PathBuf {
@@ -32,7 +33,9 @@ pub(crate) fn merge(before: ConfigureRequest, request: ConfigureRequest) -> Conf
     merged
 }
 
-/// Plans what `request` asks for. Instances that stay keep their addresses, and nobody gets one that another still
+/// Plans what `request` asks for, and puts the certificates for it where hosts find them; returns what people should
+/// know about those, too. Reads and decrypts files while the fabric does nothing else, which neither clients nor hosts
+/// wait for. Instances that stay keep their addresses, and nobody gets one that another still
 /// has, be it on its way out.
 ///
 /// # Errors
@@ -42,39 +45,43 @@ pub(crate) fn plan_next<'a>(
     request: &ConfigureRequest,
     current: &DeploymentPlan,
     leaving: impl Iterator<Item = &'a InstancePlan>,
-) -> Result<DeploymentPlan, ConfigureRefused> {
+) -> Result<(DeploymentPlan, Vec<String>), ConfigureRefused> {
     let service = match &request.configuration {
         Some(text) => read(settings, text)?,
         None => settings.service.clone(),
     };
+    let certificates = settings.state.join(LAYOUT.certificates);
+    let notes = gather(&service, &settings.certificates, &certificates)
+        .map_err(|error| ConfigureRefused::Invalid(error.to_string()))?;
     let mut taken = addresses::listened_on(current.block);
     taken.extend(leaving.map(|instance| instance.address.octets()[3]));
     let digest = current
         .instances()
         .next()
         .map(|instance| instance.package_digest.clone());
+    let roles = current.roles.iter();
+    let takes_sockets = roles.filter(|role| role.instances.iter().any(|one| one.pass_sockets));
     let options = Options {
         deployment_id: current.deployment_id.clone(),
         incarnation: current.incarnation + 1,
         slot: current.slot,
         emulated: current.emulated,
         instances: request.instances.clone(),
-        listen: settings.listen.clone(),
-        block: current.block,
         taken,
-        instances_directory: settings.state.join(LAYOUT.instances),
-        sockets_directory: settings.runtime_directory.join(LAYOUT.instances),
         package: Package {
             digest: digest.unwrap_or_default(),
             root: settings.state.join(LAYOUT.package),
+            takes_sockets: takes_sockets.map(|role| role.name.clone()).collect(),
         },
-        roles: settings.roles.clone(),
         kept: current
             .instances()
             .map(|instance| (instance.id.clone(), instance.address))
             .collect(),
+        ..standing_options(settings, current.block)
     };
-    plan::plan(&service, &options).map_err(|error| ConfigureRefused::Invalid(error.to_string()))
+    let planned = plan::plan(&service, &options);
+    let plan = planned.map_err(|error| ConfigureRefused::Invalid(error.to_string()))?;
+    Ok((plan, notes))
 }
 
 /// Checks the text with the definition in force. Whoever wants to see every finding with its place checks for

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use certificates::AuthorityError;
 use ipc::{LinkError, LockError};
 use packager::{OpenError, StageError};
 use plan::PlanError;
@@ -38,6 +39,20 @@ pub enum FabricError {
         command_line: String,
         /// Its first word.
         word: String,
+    },
+    /// Certificates that roles declare are not there.
+    Certificates {
+        /// Where they were looked for.
+        folder: PathBuf,
+        /// Which.
+        missing: Vec<MissingCertificate>,
+        /// Files that could not be read: one may be what is missing.
+        problems: Vec<String>,
+    },
+    /// The authority for development cannot do its work.
+    Authority {
+        /// Why.
+        source: AuthorityError,
     },
     /// A public port cannot be opened.
     Port {
@@ -108,13 +123,26 @@ pub enum FabricError {
     KeeperAnswer,
 }
 
+/// A certificate that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingCertificate {
+    /// The role that declares it.
+    pub role: String,
+    /// Its name.
+    pub name: String,
+    /// The thumbprint in the configuration.
+    pub thumbprint: String,
+}
+
 impl FabricError {
     /// Whether the definition, the configuration or the package is at fault, rather than the machine.
     pub fn is_invalid(&self) -> bool {
         match self {
             FabricError::Stage { source } => source.is_invalid(),
             FabricError::Unpack { source } => source.is_invalid(),
-            FabricError::Plan { .. } | FabricError::NoProgram { .. } => true,
+            FabricError::Plan { .. }
+            | FabricError::NoProgram { .. }
+            | FabricError::Certificates { .. } => true,
             _ => false,
         }
     }
@@ -151,6 +179,31 @@ impl fmt::Display for FabricError {
                 f,
                 "role `{role}`: `{word}` of the {what} `{command_line}` is in neither the approot nor PATH"
             ),
+            FabricError::Certificates {
+                folder,
+                missing,
+                problems,
+            } => {
+                let one = |missing: &MissingCertificate| {
+                    format!(
+                        "certificate `{}` of role `{}` with the thumbprint {}",
+                        missing.name, missing.role, missing.thumbprint
+                    )
+                };
+                let missing: Vec<String> = missing.iter().map(one).collect();
+                write!(
+                    f,
+                    "no file in {} has {}",
+                    folder.display(),
+                    missing.join(", nor ")
+                )?;
+                problems
+                    .iter()
+                    .try_for_each(|problem| write!(f, "\n  not read: {problem}"))
+            }
+            FabricError::Authority { .. } => {
+                write!(f, "a certificate for development cannot be made")
+            }
             FabricError::Port {
                 endpoint,
                 address,
@@ -213,8 +266,10 @@ impl std::error::Error for FabricError {
             | FabricError::File { source, .. }
             | FabricError::System { source, .. } => Some(source),
             FabricError::Keeper { source } => Some(source),
+            FabricError::Authority { source } => Some(source),
             FabricError::NoProgram { .. }
             | FabricError::IdentityTaken { .. }
+            | FabricError::Certificates { .. }
             | FabricError::NoBlock
             | FabricError::SocketPath { .. }
             | FabricError::KeeperGone

@@ -1,7 +1,7 @@
 //! What instances that are in no plan any more have left behind.
 //!
 //! The host of a planned instance ends what its predecessor left. An instance that an earlier run had and this one
-//! has not, because it runs fewer, gets no host; this module does the same for it.
+//! has not, because it runs fewer, gets no host; this module does the same for it, and unmounts its local stores.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -63,6 +63,7 @@ async fn end(root: &Path) {
     for _ in 0..LOOKS_MAX {
         let left = descendants::marked("RoleRoot", &root.to_string_lossy());
         if left.is_empty() {
+            host::stores::release(&root);
             return;
         }
         for pid in left {

@@ -23,6 +23,7 @@
 mod addresses;
 mod balancer_link;
 mod configure;
+mod certificates;
 mod error;
 mod event;
 mod handle;
@@ -35,7 +36,8 @@ mod start;
 mod status;
 mod store;
 
-pub use error::FabricError;
+pub use certificates::CertificateSource;
+pub use error::{FabricError, MissingCertificate};
 pub use handle::{
     ConfigureRefused, ConfigureRequest, Configured, Handle, NoSuchInstance, RenewRefused, Subject,
 };

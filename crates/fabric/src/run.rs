@@ -46,6 +46,19 @@ const REQUESTS: usize = 64;
 /// How long the balancer may take to end when it is told to. The keeper kills it otherwise.
 const BALANCER_END_LIMIT: Duration = Duration::from_secs(1);
 
+/// Said at the start and in `status`, where a role has local stores.
+const WATCHED_STORES: &str = "the sizes of local stores are watched, not enforced: that takes root, loop devices and mkfs.ext4";
+
+/// What this machine does not give to a deployment.
+fn limitations(machine: &Machine, plan: &DeploymentPlan) -> Vec<String> {
+    let has_stores = plan
+        .instances()
+        .any(|instance| !instance.local_resources.is_empty());
+    let is_watched = has_stores && !host::stores::are_enforced();
+    let watched = is_watched.then(|| WATCHED_STORES.to_owned());
+    machine.limitation().into_iter().chain(watched).collect()
+}
+
 /// What the fabric needs of those who started it.
 pub struct Outside<'a> {
     /// Tells people.
@@ -125,7 +138,7 @@ async fn begin<'a>(
     if store.incarnation()? > 0 {
         hierarchies.remove_left_over(&control_group(settings));
     }
-    let limitation = Machine::look(&hierarchies).limitation();
+    let machine = Machine::look(&hierarchies);
     let committed = if history.resumed {
         store.deployment()?
     } else {
@@ -138,13 +151,15 @@ async fn begin<'a>(
             Controller::resume(plan, history.started)
         }
         None => {
-            let controller = Controller::new(start(settings, &mut store, keeper).await?);
-            if let Some(limitation) = &limitation {
-                (outside.tell)(Notice::Limitation(limitation.clone()));
+            let controller =
+                Controller::new(start(settings, &mut store, keeper, outside.tell).await?);
+            for limitation in limitations(&machine, controller.plan()) {
+                (outside.tell)(Notice::Limitation(limitation));
             }
             controller
         }
     };
+    let limitations = limitations(&machine, controller.plan());
     let listeners = Rc::new(open_ports(keeper, controller.plan()).await?);
     keeper.tell(Request::Committed).await?;
     let control = settings.runtime_directory.join(LAYOUT.control_socket);
@@ -169,7 +184,7 @@ async fn begin<'a>(
         settings,
         events,
         control,
-        limitation,
+        limitations,
         controller,
         store,
         keeper: keeper.clone(),
@@ -237,7 +252,7 @@ struct Fabric<'a> {
     events: mpsc::Sender<Event>,
     control: PathBuf,
     /// What this machine does not give to a sandbox: said in `status` and once at the start.
-    limitation: Option<String>,
+    limitations: Vec<String>,
     controller: Controller,
     store: Store,
     keeper: Keeper,
@@ -500,7 +515,7 @@ impl Fabric<'_> {
         Status::of(
             &self.controller,
             self.control.clone(),
-            self.limitation.iter().cloned().collect(),
+            self.limitations.clone(),
             counters,
         )
     }

@@ -7,16 +7,18 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use packager::{Digest, ServiceSource, Staged};
-use plan::command_line::Program;
+use plan::command_line::{Program, is_built_in};
 use plan::{DeploymentPlan, InstancePlan, Options, Package, RoleOptions, Slot};
 use rustix::process::geteuid;
 use sandbox::identity;
 use schema::Service;
 
 use crate::addresses;
+use crate::certificates::{CertificateSource, gather};
 use crate::error::FabricError;
 use crate::handle::ConfigureRequest;
 use crate::keeper_link::Keeper;
+use crate::notice::Notice;
 use crate::store::Store;
 
 /// The longest path of a Unix socket, in bytes, its final zero aside. Source: unix(7), `sun_path`.
@@ -29,6 +31,7 @@ pub const LAYOUT: Layout = Layout {
     balancer_lock: "balancer.lock",
     database: "fabric.db",
     package: "package",
+    certificates: "certificates",
     instances: "instances",
     control_socket: "control.sock",
     balancer_socket: "balancer.sock",
@@ -47,6 +50,8 @@ pub struct Layout {
     pub database: &'static str,
     /// In the state directory: the staged package.
     pub package: &'static str,
+    /// In the state directory: certificates with their keys, for the fabric's user alone.
+    pub certificates: &'static str,
     /// In both: a folder for each instance.
     pub instances: &'static str,
     /// In the runtime directory: where operators connect.
@@ -74,6 +79,8 @@ pub struct Settings {
     pub roles: BTreeMap<String, RoleOptions>,
     /// `@emulated` of the role environment.
     pub emulated: bool,
+    /// Where certificates come from.
+    pub certificates: CertificateSource,
 }
 
 /// Where a service's files come from.
@@ -95,30 +102,26 @@ pub(crate) async fn start(
     settings: &Settings,
     store: &mut Store,
     keeper: &Keeper,
+    tell: &dyn Fn(Notice),
 ) -> Result<DeploymentPlan, FabricError> {
     let staged = stage(settings)?;
     check_programs(&settings.service, &settings.roles, &staged)?;
+    let certificates = settings.state.join(LAYOUT.certificates);
+    let notes = gather(&settings.service, &settings.certificates, &certificates)?;
+    notes
+        .into_iter()
+        .for_each(|note| tell(Notice::Limitation(note)));
     let block = addresses::claim_block(keeper).await?;
     let options = Options {
         deployment_id: deployment_id()?,
         incarnation: store.incarnation()? + 1,
-        slot: Slot::Production,
-        emulated: settings.emulated,
-        instances: settings.instances.clone(),
-        listen: settings.listen.clone(),
-        block,
         taken: addresses::listened_on(block),
-        instances_directory: settings.state.join(LAYOUT.instances),
-        sockets_directory: settings.runtime_directory.join(LAYOUT.instances),
         package: Package {
             digest: staged.digest.to_string(),
             root: staged.root.clone(),
-            takes_sockets: takes_sockets(&settings.service, &staged),
+            takes_sockets: takes_sockets(settings, &staged),
         },
-        has_identities: geteuid().is_root(),
-        group: control_group(settings),
-        roles: settings.roles.clone(),
-        kept: BTreeMap::new(),
+        ..standing_options(settings, block)
     };
     if options.has_identities {
         check_identities(block)?;
@@ -134,6 +137,33 @@ pub(crate) async fn start(
     };
     store.commit(&plan, &request)?;
     Ok(plan)
+}
+
+/// What every plan of this fabric has in common. The rest is the caller's: which deployment and which number of its
+/// plans it is, the package, and what the addresses are.
+pub(crate) fn standing_options(settings: &Settings, block: u8) -> Options {
+    Options {
+        deployment_id: String::new(),
+        incarnation: 0,
+        slot: Slot::Production,
+        emulated: settings.emulated,
+        instances: settings.instances.clone(),
+        listen: settings.listen.clone(),
+        block,
+        taken: BTreeSet::new(),
+        instances_directory: settings.state.join(LAYOUT.instances),
+        sockets_directory: settings.runtime_directory.join(LAYOUT.instances),
+        package: Package {
+            digest: String::new(),
+            root: settings.state.join(LAYOUT.package),
+            takes_sockets: BTreeSet::new(),
+        },
+        has_identities: geteuid().is_root(),
+        group: control_group(settings),
+        roles: settings.roles.clone(),
+        kept: BTreeMap::new(),
+        certificates_directory: settings.state.join(LAYOUT.certificates),
+    }
 }
 
 /// The control group of the deployment: named as the folder of its sockets, which is short and its own.
@@ -206,8 +236,10 @@ fn check_programs(
             .iter()
             .map(|task| ("startup task", &task.command_line));
         for (what, command_line) in tasks.chain([("program", &role.entry_point.command_line)]) {
-            let word = options.program(&command_line.words()[0]);
-            if !schema::names_a_variable(word) && find(word, &approot).is_none() {
+            let word = options.program(command_line.program());
+            let is_of_shell = command_line.has_operators() && is_built_in(word);
+            let is_known = !is_of_shell && !schema::names_a_variable(word);
+            if is_known && find(word, &approot).is_none() {
                 return Err(no_program(&role.name, what, command_line.as_str(), word));
             }
         }
@@ -216,10 +248,17 @@ fn check_programs(
 }
 
 /// The roles whose programs take passed sockets. One that cannot be looked at binds its own, or fails later and says why.
-fn takes_sockets(service: &Service, staged: &Staged) -> BTreeSet<String> {
+fn takes_sockets(settings: &Settings, staged: &Staged) -> BTreeSet<String> {
     let takes_sockets = |role: &&schema::RoleDefinition| {
+        let line = &role.entry_point.command_line;
+        // Sockets are for the process that is started, which is then a shell.
+        if line.has_operators() {
+            return false;
+        }
+        let options = settings.roles.get(&role.name);
+        let word = options.map_or(line.program(), |options| options.program(line.program()));
         let approot = staged.approot(&role.name);
-        match find(&role.entry_point.command_line.words()[0], &approot) {
+        match find(word, &approot) {
             Some(Program::InApproot(file)) => {
                 host::takes_sockets(&approot.join(file)).unwrap_or(false)
             }
@@ -227,8 +266,11 @@ fn takes_sockets(service: &Service, staged: &Staged) -> BTreeSet<String> {
             _ => false,
         }
     };
-    let roles = service.definition.roles.iter().filter(takes_sockets);
-    roles.map(|role| role.name.clone()).collect()
+    let roles = settings.service.definition.roles.iter();
+    roles
+        .filter(takes_sockets)
+        .map(|role| role.name.clone())
+        .collect()
 }
 
 fn no_program(role: &str, what: &'static str, command_line: &str, word: &str) -> FabricError {

@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 use sandbox::descendants;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::confine::{Alone, Confiner};
 use crate::error::HostError;
@@ -22,6 +23,7 @@ use crate::prepare::prepare;
 use crate::programs::{self, Running};
 use crate::runtime_server::{News, Offer, RuntimeServer};
 use crate::sockets::Sockets;
+use crate::stores::Watch;
 use crate::watchdog;
 
 /// How soon the end of what was killed is looked for; each look doubles the pause, up to the longest. What was killed
@@ -52,6 +54,8 @@ pub(crate) struct Driver {
     events: mpsc::Sender<News>,
     said: watch::Sender<Said>,
     sockets: Sockets,
+    /// Looks at local stores while the program runs.
+    watching: Option<JoinHandle<()>>,
 }
 
 /// What the fabric is told; the newest counts.
@@ -96,6 +100,7 @@ impl Driver {
             events,
             said,
             sockets: Sockets::default(),
+            watching: None,
         })
     }
 
@@ -204,10 +209,15 @@ impl Driver {
         // Copying an approot may take long; the host goes on answering meanwhile.
         let copying = InstancePlan::clone(&plan);
         let confiner = self.confiner.clone();
+        let log = self.log.clone();
         tokio::task::spawn_local(async move {
             let prepared = tokio::task::spawn_blocking(move || prepare(&copying)).await;
             let result = match prepared {
-                Ok(result) => result.map_err(|error| chain(&error)),
+                Ok(Ok(remarks)) => {
+                    remarks.iter().for_each(|remark| log.line("host", remark));
+                    Ok(())
+                }
+                Ok(Err(error)) => Err(chain(&error)),
                 Err(_) => Err("the copying of files was cut short".to_owned()),
             };
             let result = result.and_then(|()| {
@@ -299,6 +309,35 @@ impl Driver {
                 });
             }
         }
+        self.watch_stores();
+    }
+
+    /// Says of stores that nothing else keeps to their sizes when they hold more, until the next attempt.
+    fn watch_stores(&mut self) {
+        if let Some(before) = self.watching.take() {
+            before.abort();
+        }
+        let Some(mut watch) = Watch::of(&self.plan) else {
+            return;
+        };
+        let (events, log) = (self.events.clone(), self.log.clone());
+        self.watching = Some(tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(watch.pause()).await;
+                let looked = tokio::task::spawn_blocking(move || {
+                    let said = watch.look();
+                    (watch, said)
+                });
+                let Ok((looked, said)) = looked.await else {
+                    return;
+                };
+                watch = looked;
+                for line in said {
+                    log.line("host", &line);
+                    let _ = events.send(News::Event(Event::Detail(line))).await;
+                }
+            }
+        }));
     }
 
     /// What keeps the program from executing another file, where it may not.

@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod certificates;
 mod clients;
 mod confine;
 mod driver;
@@ -29,6 +30,7 @@ mod runtime_server;
 mod sockets;
 mod watchdog;
 mod tail;
+pub mod stores;
 
 pub use error::HostError;
 pub use programs::resolve;

@@ -2,16 +2,15 @@
 //!
 //! - `approot` is the instance's own copy of the package's, made when the instance is created and when the
 //!   package is another one, and kept across recycles: what a program wrote there is still there.
-//! - Local stores are made once; those with `cleanOnRoleRecycle` are emptied at every attempt.
-//! - `temp` is emptied at every attempt.
+//! - Local stores are made once; those with `cleanOnRoleRecycle` are emptied at every attempt. Their sizes are
+//!   [`stores`]' business.
+//! - `temp` is emptied at every attempt, and certificates are placed anew.
 //! - A reboot and a reimage make the approot anew; stores and logs stay.
 //!
 //! Where the instance has a user of its own, all of these are that user's, and nobody else but root passes the
 //! instance's folder.
 //!
 //! Source: "What survives", in the platform's description of its disks.
-//!
-//! Not here: the size of a store is not enforced yet.
 
 use std::fmt;
 use std::fs;
@@ -23,6 +22,8 @@ use plan::InstancePlan;
 
 use crate::error::HostError;
 use crate::protocol::Renewal;
+
+use crate::{certificates, stores};
 
 /// A folder could not be made, emptied or copied.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl std::error::Error for PrepareError {
     }
 }
 
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PrepareError {
+pub(crate) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PrepareError {
     let path = path.to_owned();
     move |source| PrepareError {
         doing,
@@ -53,8 +54,9 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Prepare
     }
 }
 
-/// Makes everything that an attempt finds on disk. May be repeated at any point of an earlier call.
-pub(crate) fn prepare(plan: &InstancePlan) -> Result<(), PrepareError> {
+/// Makes everything that an attempt finds on disk; returns what the instance's log should say of it. May be repeated
+/// at any point of an earlier call.
+pub(crate) fn prepare(plan: &InstancePlan) -> Result<Vec<String>, PrepareError> {
     make(&plan.paths.root, 0o755)?;
     if let Some(identity) = plan.sandbox.identity {
         let root = &plan.paths.root;
@@ -62,11 +64,11 @@ pub(crate) fn prepare(plan: &InstancePlan) -> Result<(), PrepareError> {
     }
     prepare_approot(plan)?;
     empty(&plan.paths.temp)?;
+    let remarks = stores::enforce(plan);
     for store in &plan.local_resources {
+        make(&store.path, 0o755)?;
         if store.clean_on_role_recycle {
-            empty(&store.path)?;
-        } else {
-            make(&store.path, 0o755)?;
+            clean(&store.path)?;
         }
     }
     if let Some(identity) = plan.sandbox.identity {
@@ -75,7 +77,8 @@ pub(crate) fn prepare(plan: &InstancePlan) -> Result<(), PrepareError> {
             give(folder, identity)?;
         }
     }
-    Ok(())
+    certificates::place(plan)?;
+    Ok(remarks)
 }
 
 /// Lets the instance's user, whose group has the same number, pass the folder, and nobody else.
@@ -140,7 +143,7 @@ fn prepare_approot(plan: &InstancePlan) -> Result<(), PrepareError> {
     fs::write(&marker, &plan.package_digest).map_err(failed("write", &marker))
 }
 
-fn make(path: &Path, mode: u32) -> Result<(), PrepareError> {
+pub(crate) fn make(path: &Path, mode: u32) -> Result<(), PrepareError> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(mode)
@@ -158,7 +161,16 @@ fn empty(path: &Path) -> Result<(), PrepareError> {
     make(path, 0o755)
 }
 
-fn remove(path: &Path) -> Result<(), PrepareError> {
+/// Removes what a folder holds, and not the folder: it may be where something is mounted.
+fn clean(path: &Path) -> Result<(), PrepareError> {
+    for entry in fs::read_dir(path).map_err(failed("read the folder", path))? {
+        let entry = entry.map_err(failed("read the folder", path))?;
+        remove(&entry.path())?;
+    }
+    Ok(())
+}
+
+pub(crate) fn remove(path: &Path) -> Result<(), PrepareError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
@@ -194,7 +206,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<(), PrepareError> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use plan::{Command, InstanceId, LocalResourcePlan, Paths};
+    use plan::{CertificatePlan, Command, InstanceId, LocalResourcePlan, Paths};
 
     use super::*;
 
@@ -232,6 +244,7 @@ mod tests {
                 command_line: "a".into(),
                 words: vec!["a".into()],
                 environment: vec![],
+                script: vec![],
             },
             ready_on_process_start: true,
             topology: vec![],
@@ -239,6 +252,7 @@ mod tests {
             blast: false,
             pass_sockets: false,
             options: Default::default(),
+            certificates: vec![],
         }
     }
 
@@ -296,6 +310,52 @@ mod tests {
             let kept: Vec<bool> = written.iter().map(|path| path.exists()).collect();
             assert_eq!(kept, [false, true, false, false], "{renewal:?}");
         }
+    }
+
+    #[test]
+    fn certificates_are_placed_with_their_keys_and_nothing_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plan = plan(folder.path());
+        fs::create_dir_all(&plan.paths.approot_source).unwrap();
+        let store = plan.paths.root.join("certificates/LocalMachine/My");
+        let certificate = |name: &str, is_elevated| CertificatePlan {
+            name: name.into(),
+            thumbprint: "AB".into(),
+            source: folder.path().join("AB"),
+            path: store.join(name),
+            is_elevated,
+        };
+        plan.certificates = vec![certificate("Tls.Front", false), certificate("Other", true)];
+        fs::write(folder.path().join("AB.crt"), "certificate").unwrap();
+        fs::write(folder.path().join("AB.key"), "key").unwrap();
+        let there = || {
+            let files = fs::read_dir(&store).unwrap();
+            let of = |entry: fs::DirEntry| {
+                let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+                format!("{} {mode:o}", entry.file_name().to_str().unwrap())
+            };
+            let mut files: Vec<String> = files.map(|entry| of(entry.unwrap())).collect();
+            files.sort();
+            files
+        };
+        let expected = [
+            "Other.crt 644",
+            "Other.key 400",
+            "Tls.Front.crt 644",
+            "Tls.Front.key 600",
+        ];
+        prepare(&plan).unwrap();
+        assert_eq!(there(), expected);
+        assert_eq!(fs::read_to_string(store.join("Other.key")).unwrap(), "key");
+        fs::write(store.join("Mine.crt"), "").unwrap();
+        prepare(&plan).unwrap();
+        assert_eq!(there(), expected);
+        fs::remove_file(folder.path().join("AB.key")).unwrap();
+        prepare(&plan).unwrap();
+        assert_eq!(there(), ["Other.crt 644", "Tls.Front.crt 644"]);
+        fs::remove_file(folder.path().join("AB.crt")).unwrap();
+        let error = prepare(&plan).unwrap_err().to_string();
+        assert!(error.starts_with("cannot place the certificate"), "{error}");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! From a planned command to a running program, and to the news of its end.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,7 +11,7 @@ use std::pin::Pin;
 
 use host_core::Exit;
 use plan::command_line::{self, Program};
-use plan::{Command, Paths};
+use plan::{Command, Paths, ScriptPart};
 use rustix::process::Pid;
 use sandbox::{Confinement, Pidfd, SpawnError, identity};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -22,18 +21,8 @@ use tokio::task::JoinHandle;
 use crate::logs::{LINE_BYTES_MAX, Log};
 use crate::tail::Tail;
 
-/// What a role inherits from the machine. All else of the environment that approot was started in is
-/// that of a person's terminal or a build, and none of the role's business.
-const INHERITED: [&str; 8] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "LANG",
-    "TZ",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-];
+/// What runs a command line that has operators.
+const SHELL: &str = "/bin/sh";
 
 /// A program could not be started.
 #[derive(Debug)]
@@ -192,27 +181,30 @@ pub(crate) fn locate(
         };
         exact.or_else(any_case).cloned()
     };
-    let words: Vec<String> = command
-        .words
-        .iter()
-        .map(|word| command_line::expand(word, lookup))
-        .collect();
-    let (first, arguments) = words
-        .split_first()
-        .expect("a command line has a first word, the planner split it");
     let path = environment.get("PATH").map(String::as_str);
-    let executable =
-        find(first, &paths.approot, path, identity).ok_or_else(|| StartError::NotThere {
+    let found = |word: &str| {
+        let word = command_line::expand(word, lookup);
+        find(&word, &paths.approot, path, identity).ok_or_else(|| StartError::NotThere {
             command_line: command.command_line.clone(),
-            word: first.clone(),
-            hidden: identity.and_then(|_| find(first, &paths.approot, path, None)),
-        })?;
+            hidden: identity.and_then(|_| find(&word, &paths.approot, path, None)),
+            word,
+        })
+    };
+    let later = |word: &str| argument(&command_line::expand(word, lookup), &paths.approot);
+    let (executable, arguments) = if command.script.is_empty() {
+        let (first, rest) = command
+            .words
+            .split_first()
+            .expect("a command line has a first word, the planner split it");
+        let arguments = rest.iter().map(|word| later(word).into()).collect();
+        (found(first)?, arguments)
+    } else {
+        let script = script(command, found, later, lookup)?;
+        (PathBuf::from(SHELL), vec!["-c".into(), script.into()])
+    };
     Ok(sandbox::Program {
         executable,
-        arguments: arguments
-            .iter()
-            .map(|word| argument(word, &paths.approot))
-            .collect(),
+        arguments,
         environment: environment
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
@@ -239,26 +231,62 @@ fn be_someone_else(environment: &mut BTreeMap<String, String>, command: &Command
 fn environment(command: &Command, extra: &[(&str, &Path)]) -> BTreeMap<String, String> {
     let inherited = std::env::vars_os().filter_map(|(name, value)| {
         let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-        (INHERITED.contains(&name.as_str()) || name.starts_with("LC_")).then_some((name, value))
+        plan::is_inherited(&name).then_some((name, value))
     });
     let extra = extra
         .iter()
         .map(|(name, path)| ((*name).to_owned(), path.to_string_lossy().into_owned()));
     inherited
+        .chain(of_machine())
         .chain(extra)
         .chain(command.environment.iter().cloned())
         .collect()
 }
 
+/// Variables of the platform whose values are the machine's.
+fn of_machine() -> impl Iterator<Item = (String, String)> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let processors = std::thread::available_parallelism().ok();
+    let processors = processors.map(|processors| processors.to_string());
+    let named = [("COMPUTERNAME", name), ("NUMBER_OF_PROCESSORS", processors)];
+    named
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.trim().to_owned())))
+}
+
+/// The line for [`SHELL`]. The first program must be there; of a later one the shell says that it is not, if it
+/// comes to it.
+fn script(
+    command: &Command,
+    found: impl Fn(&str) -> Result<PathBuf, StartError>,
+    later: impl Fn(&str) -> String,
+    lookup: impl Fn(&str) -> Option<String> + Copy,
+) -> Result<String, StartError> {
+    let mut is_first = true;
+    command_line::script(&command.script, |part| match part {
+        ScriptPart::Program(word) => {
+            let is_first = std::mem::take(&mut is_first);
+            if command_line::is_built_in(word) {
+                return Ok(word.clone());
+            }
+            match found(word) {
+                Ok(executable) => Ok(executable.to_string_lossy().into_owned()),
+                Err(error) if is_first => Err(error),
+                Err(_) => Ok(command_line::expand(word, lookup)),
+            }
+        }
+        ScriptPart::Argument(word) => Ok(later(word)),
+        ScriptPart::File(text) | ScriptPart::Operator(text) => {
+            Ok(command_line::expand(text, lookup))
+        }
+    })
+}
+
 /// A word of a command line after the first: a path with backslashes where it names a file of the approot so read.
-fn argument(word: &str, approot: &Path) -> OsString {
+fn argument(word: &str, approot: &Path) -> String {
     let path = word.replace('\\', "/");
     let names_a_file = path != word && !path.starts_with('/') && approot.join(&path).exists();
-    if names_a_file {
-        path.into()
-    } else {
-        word.into()
-    }
+    if names_a_file { path } else { word.to_owned() }
 }
 
 /// The program that the first word of a command line means on this machine: `in_approot` says whether a relative

@@ -21,6 +21,7 @@ use crate::error::HostError;
 use crate::prepare::renew;
 use crate::protocol::{Assignment, FromHost, ToHost};
 use crate::runtime_server::News;
+use crate::stores;
 
 /// How long a host with nothing running waits for a fabric. Spawning one must be harmless.
 const FABRIC_LIMIT: Duration = Duration::from_secs(30);
@@ -58,7 +59,9 @@ pub fn run(assignment: &str, inherited: Vec<OwnedFd>) -> Result<(), HostError> {
         .build()
         .map_err(HostError::system("start its event loop"))?;
     let outcome = LocalSet::new().block_on(&runtime, serve(&assignment));
+    // Whatever it was still preparing is done then.
     drop(runtime);
+    stores::release(&assignment.root);
     drop(inherited);
     drop(lock);
     outcome

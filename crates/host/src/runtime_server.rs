@@ -356,3 +356,6 @@ fn text(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod xpaths;

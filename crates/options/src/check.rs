@@ -260,7 +260,7 @@ impl Checker {
 fn first_words(role: &RoleDefinition) -> impl Iterator<Item = &str> {
     let tasks = role.startup_tasks.iter().map(|task| &task.command_line);
     let lines = tasks.chain([&role.entry_point.command_line]);
-    lines.filter_map(|line| line.words().first().map(String::as_str))
+    lines.map(schema::CommandLine::program)
 }
 
 /// A value of the right kind.

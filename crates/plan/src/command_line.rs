@@ -1,45 +1,69 @@
-//! What the words of a command line mean: [`expand`] puts variables in, [`Program::resolve`] finds the file.
+//! What the words of a command line mean: [`expand`] puts variables in, [`Program::resolve`] finds the file, and
+//! [`script`] writes a line with operators for `/bin/sh`.
 //!
 //! Nothing here touches a disk: whether a file exists is asked of a closure. Lines are cut into words by
 //! [`schema::CommandLine`].
+
+use schema::{CommandLine, CommandPart};
+
+use crate::deployment::{Command, ScriptPart};
 
 /// Replaces `%NAME%` and `${NAME}` by what `lookup` knows; what it does not know stays as written. Whether the
 /// case of a name matters is up to `lookup`; on Windows it did not.
 pub fn expand(word: &str, lookup: impl Fn(&str) -> Option<String>) -> String {
     let mut expanded = String::with_capacity(word.len());
-    let mut rest = word;
-    while let Some(start) = rest.find(['%', '$']) {
-        expanded.push_str(&rest[..start]);
-        rest = &rest[start..];
-        let (name, length) = match reference(rest) {
-            Some(found) => found,
-            None => {
-                expanded.push_str(&rest[..1]);
-                rest = &rest[1..];
-                continue;
-            }
-        };
-        match lookup(name) {
+    let mut end = 0;
+    for reference in schema::references(word) {
+        expanded.push_str(&word[end..reference.start]);
+        match lookup(reference.name) {
             Some(value) => expanded.push_str(&value),
-            None => expanded.push_str(&rest[..length]),
+            None => expanded.push_str(&word[reference.start..reference.end]),
         }
-        rest = &rest[length..];
+        end = reference.end;
     }
-    expanded.push_str(rest);
+    expanded.push_str(&word[end..]);
     expanded
 }
 
-/// The name of the reference that `text` begins with, and the reference's length in bytes.
-fn reference(text: &str) -> Option<(&str, usize)> {
-    let (opening, closing) = if text.starts_with('%') {
-        ("%", '%')
-    } else {
-        ("${", '}')
-    };
-    let inner = text.strip_prefix(opening)?;
-    let name = &inner[..inner.find(closing)?];
-    let is_name = !name.is_empty() && !name.contains(char::is_whitespace);
-    is_name.then(|| (name, opening.len() + name.len() + 1))
+/// What is run by the shell itself, and so is no file.
+const BUILT_IN: [&str; 2] = ["cd", "exit"];
+
+/// Whether a shell runs this program itself.
+pub fn is_built_in(program: &str) -> bool {
+    BUILT_IN.contains(&program)
+}
+
+/// A line for `/bin/sh -c`. `word` says what a part other than an operator has become, with its variables in; it
+/// is quoted here, so that no value can be taken for an operator or another word.
+///
+/// # Errors
+/// Those of `word`.
+pub fn script<E>(
+    parts: &[ScriptPart],
+    mut word: impl FnMut(&ScriptPart) -> Result<String, E>,
+) -> Result<String, E> {
+    let mut programs = parts.iter().filter_map(|part| match part {
+        ScriptPart::Program(program) => Some(program),
+        _ => None,
+    });
+    // One command takes the shell's place: signals reach it, and its exit status is its own.
+    let is_one =
+        programs.next().is_some_and(|first| !is_built_in(first)) && programs.next().is_none();
+    let mut line = if is_one { "exec" } else { "" }.to_owned();
+    for part in parts {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        match part {
+            ScriptPart::Operator(operator) => line.push_str(operator),
+            ScriptPart::Program(_) | ScriptPart::Argument(_) | ScriptPart::File(_) => {
+                line.push('\'');
+                line.push_str(&word(part)?.replace('\'', r"'\''"));
+                line.push('\'');
+            }
+        }
+    }
+    Ok(line)
 }
 
 /// Where the program of a command line is.
@@ -91,6 +115,44 @@ impl Program {
     }
 }
 
+/// What a command line asks for, without its environment.
+impl From<&CommandLine> for Command {
+    fn from(line: &CommandLine) -> Command {
+        Command {
+            command_line: line.as_str().to_owned(),
+            words: words_of_first(line),
+            environment: Vec::new(),
+            script: if line.has_operators() {
+                line.parts().iter().map(script_part).collect()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+}
+
+/// The words of a line's first command; files that it is redirected to are none.
+fn words_of_first(line: &CommandLine) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for part in line.parts() {
+        match part {
+            CommandPart::Program(_) if !words.is_empty() => break,
+            CommandPart::Program(word) | CommandPart::Argument(word) => words.push(word.clone()),
+            CommandPart::File(_) | CommandPart::Operator(_) => {}
+        }
+    }
+    words
+}
+
+fn script_part(part: &CommandPart) -> ScriptPart {
+    match part.clone() {
+        CommandPart::Program(text) => ScriptPart::Program(text),
+        CommandPart::Argument(text) => ScriptPart::Argument(text),
+        CommandPart::File(text) => ScriptPart::File(text),
+        CommandPart::Operator(text) => ScriptPart::Operator(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +173,32 @@ mod tests {
         ] {
             assert_eq!(expand(word, lookup), expected, "{word}");
         }
+    }
+
+    #[test]
+    fn no_value_is_taken_for_a_part_of_the_script() {
+        let script = |parts: &[ScriptPart]| {
+            script(parts, |part| match part {
+                ScriptPart::Program(word) | ScriptPart::Argument(word) | ScriptPart::File(word) => {
+                    Ok::<_, ()>(word.replace("%X%", "'; $(rm) > \" x"))
+                }
+                ScriptPart::Operator(_) => Err(()),
+            })
+            .unwrap()
+        };
+        let program = |word: &str| ScriptPart::Program(word.into());
+        let operator = |text: &str| ScriptPart::Operator(text.into());
+        let argument = ScriptPart::Argument("%X%".into());
+        let file = ScriptPart::File("log".into());
+        assert_eq!(
+            script(&[program("/a"), argument, operator("2>"), file]),
+            r#"exec '/a' ''\''; $(rm) > " x' 2> 'log'"#
+        );
+        assert_eq!(
+            script(&[program("a"), operator("&&"), program("b")]),
+            "'a' && 'b'"
+        );
+        assert_eq!(script(&[program("cd")]), "'cd'");
     }
 
     #[test]

@@ -150,6 +150,8 @@ pub struct InstancePlan {
     pub pass_sockets: bool,
     /// What the operator has said of the role.
     pub options: RoleOptions,
+    /// Certificates to place, in the definition's order. Never a key: that lies in a file.
+    pub certificates: Vec<CertificatePlan>,
 }
 
 /// What the programs of one instance may do and use.
@@ -182,6 +184,21 @@ impl Default for SandboxPlan {
             memory_mib: None,
         }
     }
+}
+
+/// A certificate of one instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificatePlan {
+    /// The certificate's name.
+    pub name: String,
+    /// The SHA-1 digest that the configuration asks for, 40 hex digits in upper case.
+    pub thumbprint: String,
+    /// The files to copy, without their extensions `.crt` and `.key`.
+    pub source: PathBuf,
+    /// Where they are placed, without their extensions.
+    pub path: PathBuf,
+    /// Whether limited programs may not read the key.
+    pub is_elevated: bool,
 }
 
 /// An endpoint of one instance.
@@ -262,6 +279,21 @@ pub struct Command {
     pub words: Vec<String>,
     /// The environment, platform variables first; a later entry of a name wins.
     pub environment: Vec<(String, String)>,
+    /// The whole line where it takes a shell to run it, and `words` are its first command's; else empty.
+    pub script: Vec<ScriptPart>,
+}
+
+/// A part of a line for `/bin/sh`; variables are not expanded yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScriptPart {
+    /// The first word of a command.
+    Program(String),
+    /// A later word.
+    Argument(String),
+    /// The file of a redirection.
+    File(String),
+    /// An operator of the shell, which is not quoted.
+    Operator(String),
 }
 
 /// A startup task.

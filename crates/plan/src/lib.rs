@@ -24,11 +24,12 @@ mod planner;
 mod role_options;
 
 pub use deployment::{
-    Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan, InstanceView,
-    LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, SandboxPlan, Slot, TaskPlan,
-    TaskType,
+    CertificatePlan, Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan,
+    InstanceView, LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, SandboxPlan, ScriptPart,
+    Slot, TaskPlan, TaskType,
 };
 pub use difference::{Difference, difference};
 pub use error::PlanError;
 pub use planner::{IDENTITY_FIRST, Options, Package, identities, plan};
 pub use role_options::{RoleOptions, STOP_LIMIT, is_same_program};
+pub use schema::is_inherited;

@@ -11,9 +11,9 @@ use schema::{
 };
 
 use crate::deployment::{
-    Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan, InstanceView,
-    LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, SandboxPlan, Slot, TaskPlan,
-    TaskType,
+    CertificatePlan, Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan,
+    InstanceView, LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, SandboxPlan, ScriptPart,
+    Slot, TaskPlan, TaskType,
 };
 use crate::environment::environment;
 use crate::error::PlanError;
@@ -71,6 +71,8 @@ pub struct Options {
     /// The addresses of instances that run already, by which nobody notices that the plan is a new one. Nothing else
     /// gets one of them.
     pub kept: BTreeMap<InstanceId, Ipv4Addr>,
+    /// The folder that holds `<thumbprint>.crt` and `.key` of each certificate.
+    pub certificates_directory: PathBuf,
 }
 
 /// The staged package that instances copy their approot from.
@@ -283,11 +285,13 @@ impl RolePlanner<'_> {
             blast: self.service.definition.blast,
             pass_sockets: self.options.package.takes_sockets.contains(&self.role.name),
             options: self.role_options.clone(),
+            certificates: self.certificates(&paths.root),
             id,
             paths,
         };
         instance.startup_tasks = self.startup_tasks(&instance);
-        instance.entry_point.environment = environment(&instance, &self.role.environment);
+        instance.entry_point.environment =
+            environment(self.role, &instance, &self.role.environment);
         instance
     }
 
@@ -331,6 +335,28 @@ impl RolePlanner<'_> {
                 path: root.join("directory").join(&store.name),
                 size_mb: store.size_mb,
                 clean_on_role_recycle: store.clean_on_role_recycle,
+            })
+            .collect()
+    }
+
+    fn certificates(&self, root: &Path) -> Vec<CertificatePlan> {
+        let of_role = self.role.certificates.iter();
+        let configured = &self.configuration.certificates;
+        of_role
+            .filter_map(|declared| {
+                let named = |(name, _): &&(String, String)| *name == declared.name;
+                // A rule has seen to it that each has a thumbprint.
+                let (_, thumbprint) = configured.iter().find(named)?;
+                let stores = root.join("certificates").join(&declared.store_location);
+                Some(CertificatePlan {
+                    name: declared.name.clone(),
+                    thumbprint: thumbprint.clone(),
+                    source: self.options.certificates_directory.join(thumbprint),
+                    path: stores
+                        .join(folder_name(&declared.store_name))
+                        .join(&declared.name),
+                    is_elevated: declared.is_elevated,
+                })
             })
             .collect()
     }
@@ -390,7 +416,7 @@ impl RolePlanner<'_> {
             .map(|task| {
                 let mut command = self.command(&task.command_line);
                 // A task sees its own variables, not those of Runtime.
-                command.environment = environment(instance, &task.environment);
+                command.environment = environment(self.role, instance, &task.environment);
                 let task_type = match task.task_type {
                     schema::TaskType::Simple => TaskType::Simple,
                     schema::TaskType::Foreground => TaskType::Foreground,
@@ -405,14 +431,31 @@ impl RolePlanner<'_> {
             .collect()
     }
 
+    /// What a command line asks for, with the programs that the operator has named in place of others.
     fn command(&self, line: &CommandLine) -> Command {
-        let mut words = line.words().to_vec();
-        words[0] = self.role_options.program(&words[0]).to_owned();
-        Command {
-            command_line: line.as_str().to_owned(),
-            words,
-            environment: Vec::new(),
+        let mut command = Command::from(line);
+        let programs = command.script.iter_mut().filter_map(|part| match part {
+            ScriptPart::Program(word) => Some(word),
+            _ => None,
+        });
+        for word in command.words.iter_mut().take(1).chain(programs) {
+            *word = self.role_options.program(word).to_owned();
         }
+        command
+    }
+}
+
+/// The folder of a certificate store: its name may be any text, also one that leads elsewhere.
+fn folder_name(store: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ' | '.');
+    let name: String = store
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '_' })
+        .collect();
+    if name.chars().all(|c| c == '.') {
+        "_".repeat(name.len())
+    } else {
+        name
     }
 }
 

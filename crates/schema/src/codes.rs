@@ -64,7 +64,7 @@ diagnostics::codes! {
     MORE_FINDINGS = "AR0137": "there are more findings than are listed"; "mend the listed ones and check again".
     NOT_YET = "AR0138": "the file asks for something that approot does not do yet"; "do what the message advises until it does".
     NO_MEANING = "AR0139": "the file asks for something that exists on the platform only"; "do what the message advises instead".
-    COMMAND_LINE = "AR0140": "a command line cannot be cut into words, or has a shell operator"; "close its quotes, or put it into a script".
+    COMMAND_LINE = "AR0140": "a command line cannot be cut into words, or an operator in it has nothing to work on"; "close its quotes, or complete it".
     CERTIFICATE_WITHOUT_THUMBPRINT = "AR0141": "a certificate that a role declares is not in the configuration";
         "add `<Certificate name=\"…\" thumbprint=\"…\" thumbprintAlgorithm=\"sha1\" />` to the role's certificates".
     CERTIFICATE_TWICE = "AR0142": "a role has one certificate twice in one file, in the definition in one store"; "rename or delete one of them".
@@ -114,6 +114,8 @@ diagnostics::codes! {
     ENDPOINT_ACL_TWICE = "AR0170": "one endpoint has two `EndpointAcl`"; "put the rules of both into one access control".
     VARIABLE_TWICE = "AR0171": "a program or task has one variable twice, without regard to case"; "keep one of them".
     INSTANCE_PORT_TWICE = "AR0172": "two endpoints of a role are on the same port of its instances"; "give each a port of its own".
+    UNDEFINED_VARIABLE = "AR0180": "a command line refers to a variable that its program has not";
+        "declare it in the `Environment` of the program or task, or take it out".
     SOURCE_MISSING = "AR0201": "a folder or program that goes into a role's approot is not there, or is of another kind";
         "correct the path, which is relative to the definition, or make what it names".
     SOURCE_AMBIGUOUS = "AR0202": "a source directory is not there as it is written, and several differ from it only in case";

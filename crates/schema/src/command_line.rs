@@ -1,37 +1,49 @@
 //! Command lines of startup tasks and entry points, as they were written for Windows, cut into words.
 //!
-//! Variables are not put in and no file is looked for: that is done where the program runs.
-//! Not understood yet: shell operators (`setup.cmd > log.txt`). Such a line is refused rather than run wrong.
+//! Variables are not put in and no file is looked for: that is done where the program runs. Of the command
+//! interpreter's grammar its operators are known, in [`shell`](self::shell); what a batch file may hold is not.
 
 use std::fmt;
 
-/// A command line: `<Task commandLine="startup\prepare.cmd fast" />`.
+use crate::variables::references;
+
+mod shell;
+
+/// A command line: `<Task commandLine="startup\prepare.cmd fast &gt; log.txt" />`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
     text: String,
-    words: Vec<String>,
+    parts: Vec<Part>,
+}
+
+/// A part of a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The first word of a command.
+    Program(String),
+    /// A later word.
+    Argument(String),
+    /// The file that a redirection goes to or comes from.
+    File(String),
+    /// An operator, as `/bin/sh` writes it: `|`, `&&`, `||`, `;`, `<`, `>`, `>>`, `2>`, `2>&1` and their like.
+    Operator(String),
 }
 
 impl CommandLine {
-    /// Splits at white space outside double quotes. In the first word, and in later ones that begin with `.\`
-    /// or `..\`, a backslash is a separator of paths.
+    /// Splits at white space outside double quotes, and at the command interpreter's operators. In the first
+    /// word of a command, in the file of a redirection, and in other words that begin with `.\` or `..\`, a
+    /// backslash is a separator of paths. `^` before an operator makes it a character like any other.
     ///
     /// # Errors
     /// See [`CommandLineError`].
     pub fn parse(text: &str) -> Result<CommandLine, CommandLineError> {
-        let mut words = split(text)?;
-        let Some((first, rest)) = words.split_first_mut() else {
+        let parts = shell::parts(text)?;
+        if parts.is_empty() {
             return Err(CommandLineError::Empty);
-        };
-        let relative = rest
-            .iter_mut()
-            .filter(|word| word.starts_with(".\\") || word.starts_with("..\\"));
-        for word in std::iter::once(first).chain(relative) {
-            *word = word.replace('\\', "/");
         }
         Ok(CommandLine {
             text: text.to_owned(),
-            words,
+            parts,
         })
     }
 
@@ -40,9 +52,43 @@ impl CommandLine {
         &self.text
     }
 
-    /// The program and its arguments; at least one word.
-    pub fn words(&self) -> &[String] {
-        &self.words
+    /// The program of the line's first command; each line has one.
+    pub fn program(&self) -> &str {
+        self.programs()
+            .next()
+            .expect("a line without a program was refused")
+    }
+
+    /// The program of each command, in the order of the line.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Program(word) => Some(word.as_str()),
+            Part::Argument(_) | Part::File(_) | Part::Operator(_) => None,
+        })
+    }
+
+    /// All of the line, in order.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Whether it takes a shell to run the line: it has an operator.
+    pub fn has_operators(&self) -> bool {
+        self.parts
+            .iter()
+            .any(|part| matches!(part, Part::Operator(_)))
+    }
+}
+
+impl Part {
+    /// What the part says: a word without its quotation marks, or an operator.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Part::Program(text)
+            | Part::Argument(text)
+            | Part::File(text)
+            | Part::Operator(text) => text,
+        }
     }
 }
 
@@ -50,36 +96,6 @@ impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
-}
-
-fn split(text: &str) -> Result<Vec<String>, CommandLineError> {
-    let mut words: Vec<String> = Vec::new();
-    let mut word: Option<String> = None;
-    let mut open_quote = None;
-    for (at, character) in text.char_indices() {
-        match character {
-            '"' => {
-                open_quote = match open_quote {
-                    Some(_) => None,
-                    None => Some(at),
-                };
-                word.get_or_insert_default();
-            }
-            '<' | '>' | '|' | '&' if open_quote.is_none() => {
-                return Err(CommandLineError::Operator {
-                    operator: character,
-                    at,
-                });
-            }
-            c if c.is_whitespace() && open_quote.is_none() => words.extend(word.take()),
-            c => word.get_or_insert_default().push(c),
-        }
-    }
-    if let Some(at) = open_quote {
-        return Err(CommandLineError::OpenQuote { at });
-    }
-    words.extend(word);
-    Ok(words)
 }
 
 /// A program of Windows, as the first word of a command line names it.
@@ -117,15 +133,7 @@ impl<'w> WindowsProgram<'w> {
 
 /// Whether a word holds `%NAME%` or `${NAME}`, whose value only the machine that runs it knows.
 pub fn names_a_variable(word: &str) -> bool {
-    let percent = word
-        .split('%')
-        .nth(1)
-        .filter(|_| word.matches('%').count() > 1);
-    let brace = word
-        .split_once("${")
-        .and_then(|(_, rest)| rest.split_once('}'));
-    let is_name = |name: &str| !name.is_empty() && !name.contains(char::is_whitespace);
-    percent.is_some_and(is_name) || brace.is_some_and(|(name, _)| is_name(name))
+    references(word).next().is_some()
 }
 
 /// The name of a Windows script without its extension, `a` of `a.cmd`; `None` for any other word.
@@ -146,7 +154,7 @@ pub enum CommandLineError {
         /// Where it stands.
         at: usize,
     },
-    /// An operator of a shell stands outside quotation marks.
+    /// An operator has no command, or no file, beside it.
     Operator {
         /// Its first character.
         operator: char,
@@ -161,7 +169,7 @@ impl fmt::Display for CommandLineError {
             CommandLineError::Empty => write!(f, "it is empty"),
             CommandLineError::OpenQuote { .. } => write!(f, "a quotation mark is never closed"),
             CommandLineError::Operator { operator, .. } => {
-                write!(f, "the shell operator `{operator}` is not supported yet")
+                write!(f, "the operator `{operator}` has nothing to work on")
             }
         }
     }
@@ -179,12 +187,10 @@ mod tests {
         if let Ok(parsed) = &parsed {
             assert_eq!(parsed.as_str(), line);
         }
-        let words = parsed.map(|line| line.words);
-        assert_eq!(
-            words,
-            expected.map(|words| words.iter().map(|&word| word.to_owned()).collect()),
-            "{line}"
-        );
+        let words = parsed.map(|line| line.parts);
+        let words = words.as_deref().map(|parts| parts.iter().map(Part::as_str));
+        let words: Result<Vec<_>, _> = words.map(Iterator::collect).map_err(|error| *error);
+        assert_eq!(words, expected.map(<[&str]>::to_vec), "{line}");
     }
 
     #[test]
@@ -228,10 +234,17 @@ mod tests {
     fn what_cannot_be_run_is_refused_with_its_place() {
         check(" \t", Err(CommandLineError::Empty));
         check(r#"run "a"#, Err(CommandLineError::OpenQuote { at: 4 }));
-        let operator = CommandLineError::Operator {
-            operator: '>',
-            at: 10,
-        };
-        check("setup.cmd > log.txt", Err(operator));
+        for (line, operator, at) in [
+            ("setup.cmd >", '>', 10),
+            ("> log.txt", '>', 0),
+            ("a > > b", '>', 2),
+            ("a > | b", '>', 2),
+            ("a | | b", '|', 4),
+            ("&& b", '&', 0),
+            ("a &&", '&', 2),
+            ("a 2>&", '>', 3),
+        ] {
+            check(line, Err(CommandLineError::Operator { operator, at }));
+        }
     }
 }

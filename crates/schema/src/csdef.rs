@@ -161,6 +161,7 @@ pub(crate) struct Certificate<'t> {
     pub(crate) name: Option<Spanned<&'t str>>,
     pub(crate) store_location: Option<Spanned<&'t str>>,
     pub(crate) store_name: Option<Spanned<&'t str>>,
+    pub(crate) permission_level: Option<Spanned<&'t str>>,
 }
 
 /// `LocalStorage`.
@@ -443,6 +444,7 @@ fn certificate(node: Node<'_>) -> Certificate<'_> {
         name: node.text("name"),
         store_location: node.text("storeLocation"),
         store_name: node.text("storeName"),
+        permission_level: node.text("permissionLevel"),
     }
 }
 

@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use crate::command_line::CommandLine;
 use crate::cscfg::ServiceConfiguration;
 use crate::csdef::{self, Role, ServiceDefinition};
+use crate::lexical;
 use crate::model::{
-    Content, Definition, InputEndpoint, InstanceInputEndpoint, InternalEndpoint, InternalPorts,
-    LocalResource, PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration, RoleDefinition,
-    Service, StartupTask, Variable, VariableValue,
+    Certificate, Content, Definition, InputEndpoint, InstanceInputEndpoint, InternalEndpoint,
+    InternalPorts, LocalResource, PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration,
+    RoleDefinition, Service, StartupTask, Variable, VariableValue,
 };
 use crate::xpath;
 
@@ -80,6 +81,20 @@ fn role(role: &Role<'_>) -> Option<RoleDefinition> {
             .collect::<Option<_>>()?,
         contents: role.contents.iter().map(content).collect::<Option<_>>()?,
         native_code_execution: role.native_code_execution?.value,
+        certificates: role
+            .certificates
+            .iter()
+            .map(certificate)
+            .collect::<Option<_>>()?,
+    })
+}
+
+fn certificate(certificate: &csdef::Certificate<'_>) -> Option<Certificate> {
+    Some(Certificate {
+        name: certificate.name?.value.to_owned(),
+        store_location: certificate.store_location?.value.to_owned(),
+        store_name: certificate.store_name?.value.to_owned(),
+        is_elevated: certificate.permission_level?.value == "elevated",
     })
 }
 
@@ -100,6 +115,7 @@ fn input_endpoint(endpoint: &csdef::InputEndpoint<'_>) -> Option<InputEndpoint> 
         port,
         local_port: local_port.unwrap_or(PortSpecifier::Fixed(port)),
         ignore_role_instance_status: endpoint.ignore_role_instance_status?.value,
+        certificate: endpoint.certificate.map(|name| name.value.to_owned()),
     })
 }
 
@@ -223,5 +239,13 @@ fn role_configuration(
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect(),
+        certificates: configured
+            .certificates
+            .iter()
+            .map(|certificate| {
+                let thumbprint = lexical::thumbprint(certificate.thumbprint?.value)?;
+                Some((certificate.name?.value.to_owned(), thumbprint))
+            })
+            .collect::<Option<_>>()?,
     })
 }

@@ -5,7 +5,7 @@
 //! Namespace declarations are no attributes and have no entry.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diagnostics::{Code, FileId, Finding, Sources, Span};
 use xml_tree::{Attribute, Element, Tree};
@@ -16,6 +16,7 @@ use crate::command_line::{CommandLine, WindowsProgram, names_a_variable, windows
 use crate::findings::{Findings, Place};
 use crate::grammar::fate::{Fate, Refusal};
 use crate::grammar::{AttributeSpec, ElementSpec, is_of_any_document};
+use crate::modules;
 
 /// The most characters of one step of a path: twice the longest name of the schema.
 ///
@@ -100,6 +101,8 @@ pub fn ledger(
     }
     let lowered = trees.read(&mut findings);
     let roles = lowered.definition.iter().flat_map(|it| &it.roles);
+    let certificates = roles.clone().flat_map(|role| &role.certificates);
+    let certificates = certificates.filter_map(|it| Some(it.name?.value));
     let unlisted = findings.unlisted_errors();
     let context = Context {
         errors: Errors::new(findings.into_list(), unlisted),
@@ -107,6 +110,7 @@ pub fn ledger(
             .filter(|role| !role.kind.is_run())
             .filter_map(|role| Some((role.name?.value, role.kind.element())))
             .collect(),
+        certificates: certificates.collect(),
         find_program: input.find_program,
     };
     for (file, tree, document) in trees.documents() {
@@ -127,6 +131,8 @@ struct Context<'c> {
     errors: Errors,
     /// Roles of the definition that approot does not run, and the element that declares them.
     not_run: HashMap<&'c str, &'static str>,
+    /// The names of the certificates that roles declare.
+    certificates: HashSet<&'c str>,
     find_program: Option<&'c FindProgram<'c>>,
 }
 
@@ -265,6 +271,12 @@ impl Walk<'_> {
                 format!("the definition declares it as a `{kind}`, which approot does not run");
             return (refused(why.clone()), inside(&why));
         }
+        let is_imported =
+            |name: &str| modules::is_imported(name) && !self.context.certificates.contains(name);
+        if spec.name == "Certificate" && name.is_some_and(is_imported) {
+            let why = "it is an import's, of which nothing runs, and is not placed";
+            return (refused(why.to_owned()), inside(why));
+        }
         if let (Fate::Refused(refusal), _) = spec.fate.of(element) {
             let why = format!("{}{}", not_yet(refusal), refusal.why);
             return (refused(how(refusal)), inside(&why));
@@ -336,10 +348,11 @@ impl Walk<'_> {
         let (Some(spec), Some(known)) = (spec, known) else {
             return refused("it is not part of the schema, and has no effect".to_owned());
         };
-        if known.name == COMMAND_LINE
-            && let Some(program) = self.windows_program(element, spec)
-        {
-            return program;
+        if known.name == COMMAND_LINE {
+            let program = self.windows_program(element, spec);
+            if let Some(ruling) = with_operators(attribute.value(), program) {
+                return ruling;
+            }
         }
         match &known.fate {
             Fate::WithElement => of_fate(&spec.fate, element),
@@ -360,7 +373,7 @@ impl Walk<'_> {
     fn windows_program<'l>(&self, element: Element<'_>, spec: &ElementSpec) -> Option<Ruling<'l>> {
         spec.attribute(COMMAND_LINE)?;
         let line = CommandLine::parse(element.attribute(COMMAND_LINE)?).ok()?;
-        let word = line.words()[0].as_str();
+        let word = line.program();
         if names_a_variable(word) {
             // Only the machine that runs it knows what it names.
             return None;
@@ -419,6 +432,24 @@ fn is_at_name(element: Element<'_>, error: Fault<'_>) -> bool {
 }
 
 const COMMAND_LINE: &str = "commandLine";
+
+const TO_SHELL: &str = "into a line for `/bin/sh`: operators of the command interpreter become the shell's, \
+     and every word is quoted after its variables are put in";
+
+/// The verdict on a command line, where the table's is not enough: `program` is what there is to say of its
+/// first program.
+fn with_operators<'l>(line: &str, program: Option<Ruling<'l>>) -> Option<Ruling<'l>> {
+    if !CommandLine::parse(line).is_ok_and(|line| line.has_operators()) {
+        return program;
+    }
+    match program {
+        None => Some((Verdict::Translated, TO_SHELL.into())),
+        Some((Verdict::Translated, how)) => {
+            Some((Verdict::Translated, format!("{how}; {TO_SHELL}").into()))
+        }
+        refused => refused,
+    }
+}
 
 /// As much of a name as a path holds of it.
 fn step(name: &str) -> &str {

@@ -205,10 +205,10 @@ fn decimal(text: &str) -> Option<u8> {
     is_plain.then(|| text.parse().ok()).flatten()
 }
 
-/// The hex digits of a thumbprint in upper case, without white space and without the mark (U+200E) that
+/// The hex digits of a thumbprint in upper case, without white space and colons and without the mark (U+200E) that
 /// certificate dialogs of Windows put first when one is copied.
 pub(crate) fn thumbprint(value: &str) -> Option<String> {
-    let is_filler = |c: char| c.is_ascii_whitespace() || c == '\u{200e}';
+    let is_filler = |c: char| c.is_ascii_whitespace() || matches!(c, '\u{200e}' | ':');
     let digits: String = value.chars().filter(|c| !is_filler(*c)).collect();
     let is_hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hex.then(|| digits.to_ascii_uppercase())
@@ -351,7 +351,7 @@ mod tests {
     fn thumbprints_as_people_paste_them() {
         check(
             Lexical::Thumbprint,
-            &["0a", "\u{200e}0A 1b\t2C"],
+            &["0a", "\u{200e}0A 1b\t2C", "0a:1B"],
             &["", " ", "0g", "0a-1b"],
         );
         assert_eq!(

@@ -30,6 +30,7 @@ mod places;
 mod rules;
 mod spanned;
 mod suggest;
+mod variables;
 mod vm_sizes;
 mod xpath;
 
@@ -38,13 +39,17 @@ mod xpath;
 pub const INSTANCES_MAX: u32 = 254;
 
 pub use check::{Checked, CheckedDefinition, check, check_definition, check_files};
-pub use command_line::{CommandLine, CommandLineError, names_a_variable, windows_script_stem};
+pub use command_line::{
+    CommandLine, CommandLineError, Part as CommandPart, names_a_variable, windows_script_stem,
+};
 pub use ledger::{LedgerEntry, LedgerInput, Verdict, ledger};
 pub use load::load;
 pub use model::{
-    Content, Definition, ExecutionContext, InputEndpoint, InstanceInputEndpoint, InternalEndpoint,
-    InternalPorts, LocalResource, PortSpecifier, ProgramEntryPoint, Protocol, RoleConfiguration,
-    RoleDefinition, RoleInstanceValue, Service, StartupTask, TaskType, Variable, VariableValue,
+    Certificate, Content, Definition, ExecutionContext, InputEndpoint, InstanceInputEndpoint,
+    InternalEndpoint, InternalPorts, LocalResource, PortSpecifier, ProgramEntryPoint, Protocol,
+    RoleConfiguration, RoleDefinition, RoleInstanceValue, Service, StartupTask, TaskType, Variable,
+    VariableValue,
 };
 pub use places::{ContentPlaces, RolePlaces, role_places};
 pub use vm_sizes::VmSize;
+pub use variables::{PLATFORM_VARIABLES, Reference, is_inherited, references};

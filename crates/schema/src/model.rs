@@ -62,6 +62,22 @@ pub struct RoleDefinition {
     pub contents: Vec<Content>,
     /// `WorkerRole/@enableNativeCodeExecution`; true when absent.
     pub native_code_execution: bool,
+    /// `Certificates/Certificate`, in document order; one name may stand for several stores.
+    pub certificates: Vec<Certificate>,
+}
+
+/// A certificate of a role:
+/// `<Certificate name="Tls" storeLocation="LocalMachine" storeName="My" permissionLevel="elevated" />`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// `Certificate/@name`, by which the configuration gives it a thumbprint.
+    pub name: String,
+    /// `Certificate/@storeLocation`: `LocalMachine` or `CurrentUser`.
+    pub store_location: String,
+    /// `Certificate/@storeName`, any text.
+    pub store_name: String,
+    /// `Certificate/@permissionLevel` is `elevated`: limited programs may not read the private key.
+    pub is_elevated: bool,
 }
 
 /// A local store: `<LocalStorage name="Cache" sizeInMB="100" cleanOnRoleRecycle="false" />`.
@@ -90,6 +106,8 @@ pub struct InputEndpoint {
     /// `InputEndpoint/@ignoreRoleInstanceStatus`; false when absent. True: a Busy instance keeps
     /// receiving connections.
     pub ignore_role_instance_status: bool,
+    /// `InputEndpoint/@certificate`, a certificate of the role.
+    pub certificate: Option<String>,
 }
 
 /// An endpoint inside the deployment, never load balanced:
@@ -296,4 +314,7 @@ pub struct RoleConfiguration {
     /// `ConfigurationSettings/Setting` as name and value: declared ones in the definition's order, then those of
     /// imports in the configuration's.
     pub settings: Vec<(String, String)>,
+    /// `Certificates/Certificate` as name and thumbprint, in upper case without fillers. Those of imports too,
+    /// which the role does not declare.
+    pub certificates: Vec<(String, String)>,
 }

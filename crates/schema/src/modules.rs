@@ -217,6 +217,11 @@ pub(crate) fn advice(name: &str) -> Option<String> {
     ))
 }
 
+/// Whether a name can only be one that a module adds.
+pub(crate) fn is_imported(name: &str) -> bool {
+    module_of(name).is_some()
+}
+
 /// The module that a name belongs to.
 fn module_of(name: &str) -> Option<&str> {
     let (module, _) = name.strip_prefix(PREFIX)?.split_once('.')?;

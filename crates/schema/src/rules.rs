@@ -45,6 +45,7 @@ mod store_sizes;
 mod thumbprints;
 mod traffic_rule_forms;
 mod traffic_rules;
+mod undefined_variables;
 mod unsupported_roles;
 mod upgrade_domain_count;
 mod variables;
@@ -93,6 +94,7 @@ pub(crate) const DEFINITION: &[fn(&ServiceDefinition<'_>, &mut Findings)] = &[
     store_sizes::check,
     traffic_rule_forms::check,
     traffic_rules::check,
+    undefined_variables::check,
     unsupported_roles::check,
     upgrade_domain_count::check,
     variables::check,

@@ -19,6 +19,7 @@ mod operators;
 mod options;
 mod packages;
 mod peers;
+mod resources;
 mod rotation;
 mod sandbox;
 mod signatures;

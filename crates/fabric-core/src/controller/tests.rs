@@ -45,6 +45,7 @@ fn plan(n_instances: u32) -> DeploymentPlan {
                 command_line: "a".into(),
                 words: vec!["a".into()],
                 environment: vec![],
+                script: vec![],
             },
             ready_on_process_start: true,
             topology: vec![],
@@ -52,6 +53,7 @@ fn plan(n_instances: u32) -> DeploymentPlan {
             blast: false,
             pass_sockets: false,
             options: Default::default(),
+            certificates: vec![],
         }
     };
     DeploymentPlan {

@@ -97,6 +97,7 @@ fn instance(role: &str, index: u32, host: u8, configuration: &Configuration) -> 
             command_line: "a".into(),
             words: vec!["a".into()],
             environment: vec![],
+            script: vec![],
         },
         ready_on_process_start: true,
         topology: vec![],
@@ -104,5 +105,6 @@ fn instance(role: &str, index: u32, host: u8, configuration: &Configuration) -> 
         blast: false,
         pass_sockets: false,
         options: Default::default(),
+        certificates: vec![],
     }
 }

@@ -59,7 +59,8 @@ impl Fabric<'_> {
         let failed = |error: FabricError| ConfigureRefused::Conflict(error.to_string());
         let request = merge(self.store.request().map_err(failed)?, request);
         let current = self.controller.plan();
-        let next = plan_next(self.settings, &request, current, self.controller.leaving())?;
+        let (next, notes) =
+            plan_next(self.settings, &request, current, self.controller.leaving())?;
         let difference = difference(current, &next);
         if difference.is_empty() {
             // The text may differ, and is what a later `scale` begins from.
@@ -93,6 +94,9 @@ impl Fabric<'_> {
             difference,
         };
         self.tell(Notice::Configured(configured.clone()));
+        for note in notes {
+            self.tell(Notice::Limitation(note));
+        }
         let event = ControllerEvent::Configured(Box::new(next));
         Ok((configured, Some(event)))
     }

@@ -64,10 +64,12 @@ fn plan(root: &Path) -> InstancePlan {
         command_line: line.into(),
         words: vec![line.into()],
         environment: vec![],
+        script: vec![],
     };
     let task = |task_type, line: &str| TaskPlan {
         task_type,
         command: command(line),
+        is_elevated: false,
     };
     let below = |name: &str| root.join(name);
     InstancePlan {
@@ -101,6 +103,11 @@ fn plan(root: &Path) -> InstancePlan {
         entry_point: command("role"),
         ready_on_process_start: true,
         topology: vec![],
+        sandbox: Default::default(),
+        blast: false,
+        pass_sockets: false,
+        options: Default::default(),
+        certificates: vec![],
     }
 }
 
@@ -114,6 +121,7 @@ fn report(status: Status, draining: bool) -> Action {
         failed_starts: 0,
         ends: 0,
         last_end: None,
+        changes: 0,
     })
 }
 

@@ -40,9 +40,8 @@ impl Fixture {
     fn start(&self, line: &str, environment: &[(&str, &str)]) -> Result<Running, StartError> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let command = Command {
-            command_line: line.into(),
-            words: schema::CommandLine::parse(line).unwrap().words().to_vec(),
             environment: environment.iter().map(own).collect(),
+            ..Command::from(&schema::CommandLine::parse(line).unwrap())
         };
         start(
             &command,
@@ -127,6 +126,51 @@ async fn names_that_differ_in_case_are_two_variables_as_linux_has_it() {
         "{log}"
     );
     assert!(log.contains("words: quiet loud"), "{log}");
+}
+
+#[tokio::test]
+async fn operators_go_to_the_shell_and_values_stay_values() {
+    let it = Fixture::new();
+    it.script(
+        "setup.sh",
+        "#!/bin/sh\necho \"words: $*\"; echo oops >&2; exit $1",
+    );
+    it.script("next.sh", "#!/bin/sh\necho next: $*; cat");
+    let environment = [
+        ("PATH", "/usr/bin:/bin"),
+        (
+            "EVIL",
+            "a'; touch evil; $(touch evil) `touch evil` > evil \" &",
+        ),
+        ("FOLDER", "data"),
+    ];
+    let run = |line: &'static str, expected: &'static str| {
+        let it = &it;
+        async move { it.run(line, &environment, expected).await }
+    };
+    let (exit, _) = local(run(
+        r"setup.cmd 0 %evil% data\list.txt > %FOLDER%\log.txt 2> NUL",
+        "",
+    ))
+    .await;
+    assert_eq!(exit, Exit::Code(0));
+    let approot = it.folder.path().join("approot");
+    let written = fs::read_to_string(approot.join("data/log.txt")).unwrap();
+    assert_eq!(
+        written,
+        format!("words: 0 {} data/list.txt\n", environment[1].1)
+    );
+    let (exit, log) = local(run(
+        "setup.cmd 3 x 2>&1 | next.cmd 1 && setup.sh 0 y || exit 5 & next.sh 2 < data/log.txt",
+        "out: next: 1\nout: words: 3 x\nout: oops\nout: words: 0 y\nout: next: 2\nout: words: 0 a'",
+    ))
+    .await;
+    assert_eq!(exit, Exit::Code(0), "{log}");
+    let (exit, _) = local(run("setup.cmd 3 > NUL", "")).await;
+    assert_eq!(exit, Exit::Code(3));
+    assert!(!approot.join("evil").exists());
+    let error = local(async { it.start("nowhere.cmd > log", &[]).unwrap_err() }).await;
+    assert!(matches!(error, StartError::NotThere { .. }), "{error}");
 }
 
 #[tokio::test]

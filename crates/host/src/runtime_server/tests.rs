@@ -75,6 +75,7 @@ fn plan(folder: &Path) -> InstancePlan {
             command_line: "a".into(),
             words: vec!["a".into()],
             environment: vec![],
+            script: vec![],
         },
         ready_on_process_start: true,
         topology: vec![],
@@ -82,6 +83,7 @@ fn plan(folder: &Path) -> InstancePlan {
         blast: false,
         pass_sockets: false,
         options: Default::default(),
+        certificates: vec![],
     }
 }
 

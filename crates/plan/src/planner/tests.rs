@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use expect_test::{Expect, expect};
 use schema::{
-    Definition, ExecutionContext, InputEndpoint, InternalEndpoint, LocalResource,
-    ProgramEntryPoint, Protocol, RoleInstanceValue, StartupTask, Variable, VariableValue,
+    Certificate, CommandLine, Definition, ExecutionContext, InputEndpoint, InternalEndpoint,
+    LocalResource, ProgramEntryPoint, Protocol, RoleInstanceValue, StartupTask, Variable,
+    VariableValue,
 };
 
 use super::*;
@@ -36,6 +37,7 @@ fn service() -> Service {
             port: 1234,
             local_port: PortSpecifier::Fixed(CHOSEN_PORT_FIRST),
             ignore_role_instance_status: false,
+            certificate: Some("Tls.Front".into()),
         }],
         internal_endpoints: vec![InternalEndpoint {
             name: "Peer".into(),
@@ -75,6 +77,12 @@ fn service() -> Service {
         }],
         contents: vec![],
         native_code_execution: true,
+        certificates: vec![Certificate {
+            name: "Tls.Front".into(),
+            store_location: "LocalMachine".into(),
+            store_name: "../My".into(),
+            is_elevated: true,
+        }],
     };
     let definition = Definition {
         name: "Cloud".into(),
@@ -86,6 +94,10 @@ fn service() -> Service {
         name: "Echo".into(),
         instance_count: 3,
         settings: vec![("Greeting".into(), "hi".into())],
+        certificates: vec![
+            ("Imported".into(), "B".repeat(40)),
+            ("Tls.Front".into(), "A".repeat(40)),
+        ],
     };
     Service {
         definition,
@@ -114,6 +126,7 @@ fn options() -> Options {
         group: "approot-1".into(),
         roles: BTreeMap::new(),
         kept: BTreeMap::new(),
+        certificates_directory: "/state/certificates".into(),
     }
 }
 
@@ -321,6 +334,19 @@ fn variables_are_evaluated_and_declared_ones_come_last() {
     assert_eq!(environment("HELLO"), Some("hi"));
     assert_eq!(environment("TEMP"), Some("mine"));
     assert_eq!(environment("RoleRoot"), Some("/state/instances/Echo_IN_1"));
+    for (form, of) in [
+        ("ROLEROOT", "RoleRoot"),
+        ("roleinstanceid", "RoleInstanceID"),
+        ("who", "WHO"),
+        ("temp", "TEMP"),
+    ] {
+        assert_eq!(environment(form), environment(of), "{form}");
+    }
+    for (name, _) in &instance.startup_tasks[0].command.environment {
+        let mut known = schema::PLATFORM_VARIABLES.iter();
+        let is_known = known.any(|known| known.eq_ignore_ascii_case(name));
+        assert!(is_known || name.starts_with("APPROOT_"), "{name}");
+    }
     assert_eq!(
         environment("WaRuntimeEndpoint"),
         Some("/run/i/Echo_IN_1/runtime.sock")
@@ -331,6 +357,31 @@ fn variables_are_evaluated_and_declared_ones_come_last() {
         !task.environment.iter().any(|(name, _)| name == "WHO"),
         "a task sees its own variables only"
     );
+}
+
+#[test]
+fn certificates_are_placed_below_the_root_and_named_to_the_program() {
+    let planned = plan(&service(), &options()).unwrap();
+    let instance = &planned.roles[0].instances[0];
+    let path = "/state/instances/Echo_IN_0/certificates/LocalMachine/.._My/Tls.Front";
+    let expected = CertificatePlan {
+        name: "Tls.Front".into(),
+        thumbprint: "A".repeat(40),
+        source: Path::new("/state/certificates").join("A".repeat(40)),
+        path: path.into(),
+        is_elevated: true,
+    };
+    assert_eq!(instance.certificates, [expected]);
+    for name in [
+        "APPROOT_CERTIFICATE_TLS_FRONT",
+        "APPROOT_ENDPOINT_IN_CERTIFICATE",
+    ] {
+        for command in [&instance.entry_point, &instance.startup_tasks[0].command] {
+            let expected = (name.to_owned(), path.to_owned());
+            assert!(command.environment.contains(&expected), "{name}");
+        }
+    }
+    assert_eq!([folder_name(".."), folder_name("My")], ["__", "My"]);
 }
 
 #[test]

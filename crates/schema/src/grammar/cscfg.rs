@@ -104,14 +104,11 @@ static CERTIFICATE: ElementSpec = ElementSpec {
         required("thumbprint", Thumbprint, WITH_ELEMENT),
         required("thumbprintAlgorithm", OneOf(&["sha1"]), WITH_ELEMENT),
     ],
-    // The definition's part of it warns.
     ..ElementSpec::new(
         "Certificate",
-        not_yet(
-            "no certificate is placed",
-            "give the program its certificate in its approot, or end TLS before approot",
-        )
-        .fate(),
+        Fate::Honoured(
+            "by the fabric, which finds the file of that thumbprint in `--certificates`",
+        ),
     )
 };
 

@@ -24,8 +24,6 @@ pub(crate) const NAMESPACE: &str =
 
 const NAMED: Fate = Fate::Honoured("as the name that everything else refers to it by");
 
-const CERTIFICATES_LATER: &str = "no certificate is placed";
-
 const PRIVILEGES: Fate = Fate::Honoured(
     "by the host, which confines what is limited and leaves what is elevated the fabric's rights",
 );
@@ -263,12 +261,10 @@ static CERTIFICATE: ElementSpec = ElementSpec {
     ],
     ..ElementSpec::new(
         "Certificate",
-        not_yet(
-            CERTIFICATES_LATER,
-            "give the program its certificate in its approot, or end TLS before approot",
-        )
-        .warns()
-        .fate(),
+        Fate::Translated(
+            "into files below the role's root, `certificates/<location>/<store>/<name>.crt` and `.key`; who may read \
+             the key is as declared",
+        ),
     )
 };
 
@@ -317,11 +313,10 @@ static INPUT_ENDPOINT: ElementSpec = ElementSpec {
         optional(
             "certificate",
             Name,
-            not_yet(
-                CERTIFICATES_LATER,
-                "let the program end TLS with a certificate that it brings: connections are passed on as they are",
-            )
-            .fate(),
+            Fate::Translated(
+                "into `APPROOT_ENDPOINT_<NAME>_CERTIFICATE`, where the program that ends TLS finds it: connections \
+                 are passed on as they are",
+            ),
         ),
         // When absent it is the public port, which no constant can say.
         optional("localPort", PortSpecifier, INSTANCE_PORT),
@@ -481,11 +476,10 @@ static LOCAL_STORAGE: ElementSpec = ElementSpec {
             "sizeInMB",
             AtLeast(1),
             "1000",
-            not_yet(
-                "the role is told the size, and may write more",
-                "let the program watch what it writes",
-            )
-            .fate(),
+            Fate::Honoured(
+                "by the host, which makes a file system of that size where the machine allows it, and else watches \
+                 and warns; `approot status` says which",
+            ),
         ),
     ],
     known_mistakes: &[(

@@ -1,4 +1,4 @@
-//! A command line can be cut into words: quotes are closed, no shell operator stands outside of them.
+//! A command line can be cut into words: quotes are closed, and operators have something to work on.
 
 use diagnostics::Finding;
 
@@ -19,8 +19,7 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
             CommandLineError::OpenQuote { at } => (Some(at), "add the closing `\"`"),
             CommandLineError::Operator { at, .. } => (
                 Some(at),
-                "put the line into a script, `setup.sh` for instance, and name that here; what a task prints is \
-                 kept, see `approot logs`",
+                "complete the line; where the character itself is meant, put it into quotation marks",
             ),
         };
         let message = format!("this command line cannot be run: {error}");

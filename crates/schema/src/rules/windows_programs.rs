@@ -3,7 +3,7 @@
 //! Whether a script for this system stands beside one, which then runs instead, is not known here: files are
 //! not looked at. So this is a report, and the start of a role fails where there is none.
 
-use diagnostics::Finding;
+use diagnostics::{Finding, Span};
 
 use super::command_lines;
 use crate::codes;
@@ -16,7 +16,17 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
         let Ok(parsed) = CommandLine::parse(line.value) else {
             continue;
         };
-        let word = &parsed.words()[0];
+        check_line(definition, line.span, &parsed, findings);
+    }
+}
+
+fn check_line(
+    definition: &ServiceDefinition<'_>,
+    span: Span,
+    line: &CommandLine,
+    findings: &mut Findings,
+) {
+    for word in line.programs() {
         if names_a_variable(word) {
             continue;
         }
@@ -33,6 +43,6 @@ pub(super) fn check(definition: &ServiceDefinition<'_>, findings: &mut Findings)
             Some(WindowsProgram::Executable(_)) | None => continue,
         };
         let code = codes::WINDOWS_PROGRAM;
-        findings.push(Finding::report(code, definition.file, line.span, message).help(help));
+        findings.push(Finding::report(code, definition.file, span, message).help(help));
     }
 }

@@ -702,7 +702,13 @@ fn scripts_and_shells_of_windows_are_reported() {
         let task = format!("<Startup><Task commandLine=\"{line}\" /></Startup>");
         check(&definition("", &role("W", &task)))
     };
-    for line in ["a.sh", "a", "a.exe", "%TOOLS%\\a.cmd", "${TOOLS}/a.cmd"] {
+    for line in [
+        "a.sh",
+        "a",
+        "a.exe",
+        "%ROLEROOT%\\a.cmd",
+        "${RoleRoot}/a.cmd",
+    ] {
         assert_eq!(of(line), [""; 0], "{line}");
     }
     for line in [

@@ -17,20 +17,28 @@ fn a_role_has_any_number_of_certificates() {
 }
 
 #[test]
-fn no_certificate_is_placed_yet() {
+fn a_certificate_becomes_files_of_the_role() {
     let text = in_certificates(CERTIFICATE);
     passes(&text);
-    assert!(finds(&text, "AR0138"));
+    assert!(!finds(&text, "AR0138"));
+    is_honoured(&text, "/Certificates[1]");
+    is_honoured(&text, "/Certificate[1]/@name");
     for part in [
-        "/Certificates[1]",
         "/Certificate[1]",
         "/@storeLocation",
         "/@storeName",
         "/@permissionLevel",
     ] {
-        is_not_yet(&text, part);
+        assert_eq!(verdict(&text, part).0, Verdict::Translated, "{part}");
     }
-    is_not_yet(&text, "/Certificate[1]/@name");
+    let role = role_with(&format!("<Certificates>{CERTIFICATE}</Certificates>"));
+    let certificate = &role.certificates[0];
+    assert_eq!(
+        (certificate.name.as_str(), certificate.is_elevated),
+        ("C", true)
+    );
+    let store = [&certificate.store_location, &certificate.store_name];
+    assert_eq!(store, ["CurrentUser", "My"]);
 }
 
 #[test]

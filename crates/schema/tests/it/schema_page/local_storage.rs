@@ -81,8 +81,8 @@ fn size_in_mb_is_1_at_least() {
 }
 
 #[test]
-fn a_local_store_may_not_yet_be_bounded_by_its_size() {
-    is_not_yet(
+fn a_local_store_is_bounded_by_its_size() {
+    is_honoured(
         &in_stores("<LocalStorage name=\"L\" sizeInMB=\"10\" />"),
         "/@sizeInMB",
     );

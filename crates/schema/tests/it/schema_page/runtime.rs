@@ -182,8 +182,9 @@ fn a_command_line_has_a_path_a_file_name_and_arguments() {
     let words = definition.unwrap().roles[0]
         .entry_point
         .command_line
-        .words()
+        .parts()
         .to_vec();
+    let words: Vec<&str> = words.iter().map(schema::CommandPart::as_str).collect();
     assert_eq!(words, ["bin/worker", "--fast", "a b"]);
 }
 
