@@ -23,6 +23,7 @@ mod operate;
 mod packages;
 mod print;
 mod progress;
+mod prompt;
 mod run;
 mod runtime_directory;
 mod service;
