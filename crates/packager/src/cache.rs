@@ -114,7 +114,7 @@ impl Cache {
             bytes: u64::from_le_bytes(package_bytes.try_into().ok()?),
         };
         let is_whole = records.len().is_multiple_of(RECORD_BYTES);
-        is_whole.then(|| Cache {
+        is_whole.then_some(Cache {
             files: KnownFiles(bytes),
             package: Some(package),
             digest: Some(digest),

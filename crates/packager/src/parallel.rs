@@ -56,7 +56,7 @@ mod tests {
             let mut items: Vec<u32> = (0..1000).collect();
             let double = |item: &mut u32, (): &mut ()| {
                 *item *= 2;
-                (*item % 500 == 0).then_some(*item)
+                item.is_multiple_of(500).then_some(*item)
             };
             let mut some = filter_map(n_threads, items.iter_mut(), || (), double);
             some.sort_unstable();

@@ -9,6 +9,7 @@ mod failures;
 mod inspection;
 mod ledger;
 mod lifetimes;
+mod many_files;
 mod memory;
 mod operators;
 mod packages;
