@@ -25,6 +25,7 @@ mod options_file;
 mod packages;
 mod print;
 mod progress;
+mod prompt;
 mod run;
 mod runtime_directory;
 mod service;

@@ -90,7 +90,7 @@ fn copy_configuration(configuration: &Path, out: &Path) -> anyhow::Result<PathBu
         .file_name()
         .context("the configuration has no name")?;
     let target = out.join(name);
-    let text = fs::read(configuration)
+    let text = service::read_file(configuration)
         .with_context(|| format!("cannot read {}", configuration.display()))?;
     packager::replace_file(&target, &text)
         .with_context(|| format!("cannot write {}", target.display()))?;

@@ -1,6 +1,7 @@
 //! Finding, reading and checking a service's files.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -15,6 +16,9 @@ use crate::exit::{self, Failure};
 use crate::options_file::{self, Options};
 use crate::show;
 use crate::staging::{self, Undefined};
+
+/// The most that a definition or configuration may have in bytes; real ones have some KiB.
+const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Where a service's definition was found.
 pub(crate) enum Location {
@@ -165,9 +169,14 @@ pub(crate) fn read(
     findings: &mut Vec<Finding>,
 ) -> Option<FileId> {
     keep(
-        schema::load(sources, &path.display().to_string(), fs::read(path)),
+        schema::load(sources, &path.display().to_string(), read_file(path)),
         findings,
     )
+}
+
+/// Reads a definition or configuration.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    packager::read_regular(path, FILE_BYTES_MAX)
 }
 
 fn keep(loaded: Result<FileId, Box<Finding>>, findings: &mut Vec<Finding>) -> Option<FileId> {
@@ -300,7 +309,7 @@ pub(crate) fn source(
     if !undefined.is_empty() {
         return Err(staging::undefined(path, &undefined));
     }
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = read_file(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(ServiceSource {
         service: definition.name.clone(),
         definition: bytes,

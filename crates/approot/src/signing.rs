@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{SignArguments, TrustArguments};
 use crate::exit::{self, Failure};
-use crate::service;
+use crate::{prompt, service};
 
 /// Where a pipeline puts the password of the key.
 const PASSWORD_VARIABLE: &str = "APPROOT_SIGN_PASSWORD";
@@ -56,7 +56,7 @@ fn password(file: Option<&Path>, key: &Path) -> Result<String, Failure> {
         return Err(exit::with(exit::USAGE, error));
     }
     let prompt = format!("Password of {}: ", key.display());
-    Ok(rpassword::prompt_password(prompt).context("cannot read the password")?)
+    Ok(prompt::password(&prompt).context("cannot read the password")?)
 }
 
 /// The first line of a file.

@@ -13,7 +13,7 @@ use packager::{Conflict, Part, Refusal, SourceError};
 use schema::{RolePlaces, codes, role_places};
 
 use crate::exit::{self, Failure};
-use crate::show;
+use crate::{service, show};
 
 /// An environment variable that a `SourceDirectory` names and that is not set.
 pub(crate) struct Undefined {
@@ -90,7 +90,7 @@ impl Places {
     fn read(definition: &Path) -> Option<Places> {
         let mut sources = Sources::new();
         let name = definition.display().to_string();
-        let file = schema::load(&mut sources, &name, std::fs::read(definition)).ok()?;
+        let file = schema::load(&mut sources, &name, service::read_file(definition)).ok()?;
         let roles = role_places(&sources, file);
         Some(Places {
             sources,

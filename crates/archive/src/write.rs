@@ -67,14 +67,53 @@ impl<W: Write> ArchiveWriter<W> {
         bytes: u64,
         content: impl Read,
     ) -> Result<Digest, WriteError> {
-        let bytes_max = self.limits.file_bytes_max.min(Limits::FILE_BYTES_MAX);
-        if bytes > bytes_max {
-            return Err(refused(path)(Refusal::TooLarge { bytes_max }));
-        }
-        self.append_header(path, &EntryKind::File { mode, bytes })?;
+        self.append_file_header(path, mode, bytes)?;
         let digest = self.append_content(path, bytes, content)?;
-        self.write(&[0; header::BLOCK_BYTES][..header::padding_bytes(bytes)])?;
+        self.write_padding(bytes)?;
         Ok(digest)
+    }
+
+    /// Writes a file whose content is made meanwhile: of exactly the `bytes` bytes that `make` writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`ArchiveWriter::append_file`], and [`WriteError::Content`] where `make` fails by itself.
+    pub fn append_made(
+        &mut self,
+        path: &str,
+        mode: Mode,
+        bytes: u64,
+        make: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Digest, WriteError> {
+        self.append_file_header(path, mode, bytes)?;
+        let mut content = MadeContent {
+            gzip: &mut self.gzip,
+            hasher: Hasher::new(),
+            left: Some(bytes),
+            failed: None,
+        };
+        let made = make(&mut content);
+        let MadeContent {
+            hasher,
+            left,
+            failed,
+            ..
+        } = content;
+        let entry = || path.to_owned();
+        match (made, left, failed) {
+            (_, _, Some(source)) => return Err(writing(source)),
+            (_, None, _) | (Ok(()), Some(1..), _) => {
+                let (entry, stated) = (entry(), bytes);
+                return Err(WriteError::ContentLength { entry, stated });
+            }
+            (Err(source), _, _) => {
+                let entry = entry();
+                return Err(WriteError::Content { entry, source });
+            }
+            (Ok(()), Some(0), None) => self.tar_bytes += bytes,
+        }
+        self.write_padding(bytes)?;
+        Ok(hasher.finish())
     }
 
     /// Writes a symbolic link.
@@ -108,6 +147,18 @@ impl<W: Write> ArchiveWriter<W> {
             compressed_bytes,
             tar_bytes: self.tar_bytes,
         })
+    }
+
+    fn append_file_header(&mut self, path: &str, mode: Mode, bytes: u64) -> Result<(), WriteError> {
+        let bytes_max = self.limits.file_bytes_max.min(Limits::FILE_BYTES_MAX);
+        if bytes > bytes_max {
+            return Err(refused(path)(Refusal::TooLarge { bytes_max }));
+        }
+        self.append_header(path, &EntryKind::File { mode, bytes })
+    }
+
+    fn write_padding(&mut self, bytes: u64) -> Result<(), WriteError> {
+        self.write(&[0; header::BLOCK_BYTES][..header::padding_bytes(bytes)])
     }
 
     fn append_header(&mut self, path: &str, kind: &EntryKind) -> Result<(), WriteError> {
@@ -163,6 +214,39 @@ impl<W: Write> ArchiveWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.tar_bytes += bytes.len() as u64;
         self.gzip.write_all(bytes).map_err(writing)
+    }
+}
+
+/// Where the content of one file goes that is made meanwhile.
+struct MadeContent<'a, W: Write> {
+    gzip: &'a mut GzipWriter<W>,
+    hasher: Hasher,
+    /// What is still to come in bytes; `None` once there was more.
+    left: Option<u64>,
+    /// What the output said.
+    failed: Option<io::Error>,
+}
+
+impl<W: Write> Write for MadeContent<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = self
+            .left
+            .and_then(|left| left.checked_sub(bytes.len() as u64));
+        self.left = left;
+        if left.is_none() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.hasher.update(bytes);
+        if let Err(error) = self.gzip.write_all(bytes) {
+            let kind = error.kind();
+            self.failed = Some(error);
+            return Err(kind.into());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -22,8 +22,8 @@
 
 mod addresses;
 mod balancer_link;
-mod configure;
 mod certificates;
+mod configure;
 mod error;
 mod event;
 mod handle;

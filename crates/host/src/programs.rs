@@ -6,8 +6,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use host_core::Exit;
 use plan::command_line::{self, Program};

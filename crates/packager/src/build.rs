@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 
 use archive::{ArchiveWriter, Digest, Finished, Hasher, Limits, Mode, WriteError};
 
-use crate::cache::{Cache, KnownPackage, open_regular};
+use crate::cache::{Cache, KnownFiles, KnownPackage};
 use crate::inventory::{BUFFER_BYTES, FirstReading, Inventory, Origin, open_source};
 use crate::manifest::MANIFEST_PATH;
 use crate::progress::{Progress, Step, Told};
-use crate::{Content, Manifest, ManifestFile, ServiceSource, SourceError, parallel, temporary};
+use crate::{
+    Content, Manifest, ManifestFile, ServiceSource, SourceError, parallel, regular, temporary,
+};
 
 /// A package that was written.
 #[derive(Debug, Clone)]
@@ -78,50 +80,53 @@ pub fn build_with(
     out: &Path,
     options: BuildOptions<'_>,
 ) -> Result<Package, BuildError> {
-    if !options.cache {
-        let inventory = take(source, &Cache::default(), options)?;
-        return write_package(&inventory, out, options);
-    }
-    let cache = Cache::load(out);
-    let mut inventory = take(source, &cache, options)?;
+    let mut cache = match options.cache {
+        true => Cache::load(out),
+        false => Cache::default(),
+    };
+    let mut inventory = take(source, &cache.files, options)?;
+    // What the last packaging knew is needed no longer, and of many files it is much.
+    cache.files = KnownFiles::default();
     let known = cache.package.filter(|known| {
-        known.manifest == Digest::of(&inventory.manifest_json)
-            && is_there(known, out, options.progress)
+        known.manifest == inventory.manifest_text.sha256 && is_there(known, out, options.progress)
     });
     let package = match known {
         Some(known) => {
             temporary::remove_abandoned(temporary::folder_of(out));
-            reused(&inventory, known, out)
+            known
         }
         None => match write_package(&inventory, out, options) {
             Err(BuildError::Source(SourceError::Changed { .. })) if inventory.is_from_memory => {
                 // It may have changed before, unseen: the cache is wrong then, and not the file.
-                inventory = take(source, &Cache::default(), options)?;
+                inventory = take(source, &KnownFiles::default(), options)?;
                 write_package(&inventory, out, options)?
             }
             outcome => outcome?,
         },
     };
-    let known = KnownPackage {
-        manifest: Digest::of(&inventory.manifest_json),
-        sha256: package.sha256,
-        bytes: package.bytes,
-    };
-    if let Err((path, error)) = cache.store(out, known, &inventory.settled) {
+    if options.cache
+        && let Err((path, error)) = cache.store(out, package, inventory.settled())
+    {
         options.progress.cache_not_kept(&path, &error);
     }
-    Ok(package)
+    Ok(Package {
+        manifest: inventory.manifest,
+        path: out.to_owned(),
+        sha256: package.sha256,
+        bytes: package.bytes,
+        is_reused: known.is_some(),
+    })
 }
 
 /// The first reading.
-fn take(
-    source: &ServiceSource,
-    cache: &Cache,
+fn take<'a>(
+    source: &'a ServiceSource,
+    known: &KnownFiles,
     options: BuildOptions<'_>,
-) -> Result<Inventory, BuildError> {
+) -> Result<Inventory<'a>, BuildError> {
     let reading = FirstReading {
         n_threads: options.n_threads,
-        known: &cache.files,
+        known,
         progress: options.progress,
     };
     Inventory::take_by(source, reading).map_err(BuildError::Source)
@@ -130,7 +135,7 @@ fn take(
 /// Whether `out` is the package that is known, byte for byte.
 fn is_there(known: &KnownPackage, out: &Path, progress: &dyn Progress) -> bool {
     let digest = || {
-        let file = open_regular(out)?;
+        let file = regular::open_unlinked(out)?;
         if file.metadata()?.len() != known.bytes {
             return Ok(None);
         }
@@ -156,22 +161,12 @@ fn is_there(known: &KnownPackage, out: &Path, progress: &dyn Progress) -> bool {
     matches!(digest(), Ok(Some(digest)) if digest == known.sha256)
 }
 
-fn reused(inventory: &Inventory, known: KnownPackage, out: &Path) -> Package {
-    Package {
-        manifest: inventory.manifest.clone(),
-        path: out.to_owned(),
-        sha256: known.sha256,
-        bytes: known.bytes,
-        is_reused: true,
-    }
-}
-
 /// The second reading. Apart from the first, so that a test can come between them.
 fn write_package(
-    inventory: &Inventory,
+    inventory: &Inventory<'_>,
     out: &Path,
     options: BuildOptions<'_>,
-) -> Result<Package, BuildError> {
+) -> Result<KnownPackage, BuildError> {
     let creating = |source| BuildError::Create {
         path: out.to_owned(),
         source,
@@ -179,17 +174,15 @@ fn write_package(
     let temporary = temporary::file_in(temporary::folder_of(out)).map_err(creating)?;
     let finished = write_archive(inventory, out, temporary, options)?;
     temporary::give_name(finished.output, out).map_err(creating)?;
-    Ok(Package {
-        manifest: inventory.manifest.clone(),
-        path: out.to_owned(),
+    Ok(KnownPackage {
+        manifest: inventory.manifest_text.sha256,
         sha256: finished.sha256,
         bytes: finished.compressed_bytes,
-        is_reused: false,
     })
 }
 
 fn write_archive<W: Write>(
-    inventory: &Inventory,
+    inventory: &Inventory<'_>,
     out: &Path,
     output: W,
     options: BuildOptions<'_>,
@@ -203,12 +196,22 @@ fn write_archive<W: Write>(
         .map(|(file, _)| file.entry_kind().content_bytes());
     options.progress.begin(Step::Compress, content_bytes.sum());
     let mut archive = ArchiveWriter::with_threads(output, Limits::default(), options.n_threads);
-    let json = &inventory.manifest_json;
+    let manifest_bytes = inventory.manifest_text.bytes;
+    let make = |output: &mut dyn Write| inventory.manifest.write_json(output);
     archive
-        .append_file(MANIFEST_PATH, Mode::Plain, json.len() as u64, &json[..])
+        .append_made(MANIFEST_PATH, Mode::Plain, manifest_bytes, make)
         .map_err(writing)?;
     for (file, origin) in inventory.files() {
-        append(&mut archive, file, origin, out, options.progress)?;
+        match (origin, &file.content) {
+            (Origin::Bill, Content::File { bytes, mode, .. }) => {
+                let make = |output: &mut dyn Write| inventory.write_bill(output);
+                archive
+                    .append_made(&file.path, *mode, *bytes, make)
+                    .map_err(writing)?;
+                options.progress.advance(*bytes);
+            }
+            (origin, _) => append(&mut archive, file, &origin, out, options.progress)?,
+        }
     }
     archive.finish().map_err(writing)
 }
@@ -216,7 +219,7 @@ fn write_archive<W: Write>(
 fn append<W: Write>(
     archive: &mut ArchiveWriter<W>,
     file: &ManifestFile,
-    origin: &Origin,
+    origin: &Origin<'_>,
     out: &Path,
     progress: &dyn Progress,
 ) -> Result<(), BuildError> {
@@ -229,11 +232,18 @@ fn append<W: Write>(
             let inner = open_source(path).map_err(BuildError::Source)?;
             archive.append_file(&file.path, *mode, *bytes, Told { inner, progress })
         }
-        (Content::File { bytes, mode, .. }, Origin::Memory(content)) => {
-            let inner = &content[..];
-            archive.append_file(&file.path, *mode, *bytes, Told { inner, progress })
+        (Content::File { bytes, mode, .. }, Origin::Definition(inner)) => archive.append_file(
+            &file.path,
+            *mode,
+            *bytes,
+            Told {
+                inner: *inner,
+                progress,
+            },
+        ),
+        (Content::File { .. }, Origin::Link | Origin::Bill) => {
+            unreachable!("the inventory made both")
         }
-        (Content::File { .. }, Origin::Link) => unreachable!("the inventory made both"),
     };
     let written = written.map_err(|error| blame(error, origin, out))?;
     match (&file.content, origin) {
@@ -247,10 +257,10 @@ fn append<W: Write>(
 
 /// Tells a source that cannot be read, or has another length now, from an archive that cannot be
 /// written.
-fn blame(error: WriteError, origin: &Origin, out: &Path) -> BuildError {
+fn blame(error: WriteError, origin: &Origin<'_>, out: &Path) -> BuildError {
     let path = match origin {
         Origin::File(path) => path.clone(),
-        Origin::Memory(_) | Origin::Link => PathBuf::new(),
+        Origin::Definition(_) | Origin::Link | Origin::Bill => PathBuf::new(),
     };
     match error {
         WriteError::Content { source, .. } => {

@@ -17,25 +17,23 @@
 //! packager leave one that fits the package or one that does not, and the latter is seen.
 //!
 //! The form: the digest of [`FORM`]; the digest of the manifest; digest and size of the package; for
-//! each file its identity and digest; the digest of all that. Numbers are little-endian.
+//! each file its identity and digest; the digest of all that. Numbers are
+//! little-endian. The files stand in the order of their bytes, to be found where they stand.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use archive::{Digest, Limits};
-use rustix::fs::OFlags;
 
 use crate::identity::Identity;
-use crate::replace_file;
+use crate::{regular, replace_file};
 
 /// What a cache was made by; whatever changes the bytes of a package must change this.
-const FORM: &str = concat!("approot package cache 1\n", env!("CARGO_PKG_VERSION"), "\n");
+const FORM: &str = concat!("approot package cache 2\n", env!("CARGO_PKG_VERSION"), "\n");
 const HEAD_BYTES: usize = 3 * Digest::BYTES + 8;
-const RECORD_BYTES: usize = 8 * Identity::WORDS + Digest::BYTES;
+const IDENTITY_BYTES: usize = 8 * Identity::WORDS;
+const RECORD_BYTES: usize = IDENTITY_BYTES + Digest::BYTES;
 /// The largest cache in bytes, for as many files as a package may hold.
 const BYTES_MAX: u64 =
     (HEAD_BYTES + Digest::BYTES) as u64 + Limits::ENTRIES_MAX * RECORD_BYTES as u64;
@@ -43,10 +41,25 @@ const BYTES_MAX: u64 =
 /// What is known from before; nothing by default.
 #[derive(Default)]
 pub(crate) struct Cache {
-    pub(crate) files: HashMap<Identity, Digest>,
+    pub(crate) files: KnownFiles,
     pub(crate) package: Option<KnownPackage>,
     /// The cache's own digest.
     digest: Option<Digest>,
+}
+
+/// The files of a cache: the whole of it, or nothing.
+#[derive(Default)]
+pub(crate) struct KnownFiles(Vec<u8>);
+
+impl KnownFiles {
+    /// The digest of the file that has this identity.
+    pub(crate) fn get(&self, identity: &Identity) -> Option<Digest> {
+        let records = self.0.get(HEAD_BYTES..)?.as_chunks::<RECORD_BYTES>().0;
+        let identity = identity_bytes(identity);
+        let at = records.binary_search_by(|record| record[..identity.len()].cmp(&identity));
+        let (_, digest) = records[at.ok()?].split_last_chunk()?;
+        Some(Digest::of_bytes(*digest))
+    }
 }
 
 /// A package, and what it was made from.
@@ -65,7 +78,7 @@ impl Cache {
     pub(crate) fn load(out: &Path) -> Cache {
         read(&path_beside(out))
             .ok()
-            .and_then(|bytes| Cache::decode(&bytes))
+            .and_then(Cache::decode)
             .unwrap_or_default()
     }
 
@@ -74,7 +87,7 @@ impl Cache {
         &self,
         out: &Path,
         package: KnownPackage,
-        files: &[(Identity, Digest)],
+        files: impl Iterator<Item = (Identity, Digest)>,
     ) -> Result<(), (PathBuf, io::Error)> {
         let bytes = encode(package, files);
         let (_, digest) = split_digest(&bytes).expect("just encoded");
@@ -85,8 +98,8 @@ impl Cache {
         replace_file(&path, &bytes).map_err(|error| (path, error))
     }
 
-    fn decode(bytes: &[u8]) -> Option<Cache> {
-        let (content, digest) = split_digest(bytes)?;
+    fn decode(bytes: Vec<u8>) -> Option<Cache> {
+        let (content, digest) = split_digest(&bytes)?;
         if Digest::of(content) != digest {
             return None;
         }
@@ -100,9 +113,9 @@ impl Cache {
             sha256: Digest::of_bytes(digests[2]),
             bytes: u64::from_le_bytes(package_bytes.try_into().ok()?),
         };
-        let (records, rest) = records.as_chunks::<RECORD_BYTES>();
-        rest.is_empty().then(|| Cache {
-            files: records.iter().map(decode_record).collect(),
+        let is_whole = records.len().is_multiple_of(RECORD_BYTES);
+        is_whole.then_some(Cache {
+            files: KnownFiles(bytes),
             package: Some(package),
             digest: Some(digest),
         })
@@ -113,8 +126,9 @@ fn form() -> String {
     format!("{FORM}{}\n", archive::ENCODING)
 }
 
-fn encode(package: KnownPackage, files: &[(Identity, Digest)]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEAD_BYTES + files.len() * RECORD_BYTES + Digest::BYTES);
+fn encode(package: KnownPackage, files: impl Iterator<Item = (Identity, Digest)>) -> Vec<u8> {
+    let n_most = files.size_hint().1.unwrap_or_default();
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + n_most * RECORD_BYTES + Digest::BYTES);
     for digest in [
         Digest::of(form().as_bytes()),
         package.manifest,
@@ -124,22 +138,23 @@ fn encode(package: KnownPackage, files: &[(Identity, Digest)]) -> Vec<u8> {
     }
     bytes.extend_from_slice(&package.bytes.to_le_bytes());
     for (identity, digest) in files {
-        for word in identity.words() {
-            bytes.extend_from_slice(&word.to_le_bytes());
-        }
+        bytes.extend_from_slice(&identity_bytes(&identity));
         bytes.extend_from_slice(digest.as_bytes());
     }
+    let (records, _) = bytes[HEAD_BYTES..].as_chunks_mut::<RECORD_BYTES>();
+    records.sort_unstable();
     let digest = Digest::of(&bytes);
     bytes.extend_from_slice(digest.as_bytes());
     bytes
 }
 
-fn decode_record(record: &[u8; RECORD_BYTES]) -> (Identity, Digest) {
-    let (identity, digest) = record.split_at(8 * Identity::WORDS);
-    let (words, _) = identity.as_chunks::<8>();
-    let words = std::array::from_fn(|at| u64::from_le_bytes(words[at]));
-    let digest = digest.try_into().expect("what is left is a digest");
-    (Identity::of_words(words), Digest::of_bytes(digest))
+fn identity_bytes(identity: &Identity) -> [u8; IDENTITY_BYTES] {
+    let mut bytes = [0; IDENTITY_BYTES];
+    let (words, _) = bytes.as_chunks_mut::<8>();
+    for (bytes, word) in words.iter_mut().zip(identity.words()) {
+        *bytes = word.to_le_bytes();
+    }
+    bytes
 }
 
 /// Cuts the cache's own digest off.
@@ -157,24 +172,10 @@ fn path_beside(out: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = open_regular(path)?;
+    let file = regular::open_unlinked(path)?;
     let mut bytes = Vec::new();
     file.take(BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Opens a regular file, not through a link and without waiting for the other end of a fifo.
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::ErrorKind::InvalidInput.into())
-    }
 }
 
 #[cfg(test)]
@@ -191,7 +192,7 @@ mod tests {
             let identity = Identity::of_words(std::array::from_fn(|at| n + at as u64));
             (identity, Digest::of(&n.to_le_bytes()))
         };
-        (package, (0..3).map(file).collect())
+        (package, (0..30).rev().map(file).collect())
     }
 
     #[test]
@@ -200,35 +201,41 @@ mod tests {
         let out = directory.path().join("p");
         assert!(Cache::load(&out).package.is_none());
         let (package, files) = sample();
-        Cache::default().store(&out, package, &files).unwrap();
+        let store = Cache::default().store(&out, package, files.iter().copied());
+        store.unwrap();
         let cache = Cache::load(&out);
         assert_eq!(cache.package, Some(package));
-        assert_eq!(cache.files, files.into_iter().collect());
+        for (identity, digest) in files {
+            assert_eq!(cache.files.get(&identity), Some(digest));
+        }
+        let other = Identity::of_words([1; Identity::WORDS]);
+        assert_eq!(cache.files.get(&other), None);
+        assert_eq!(KnownFiles::default().get(&other), None);
     }
 
     #[test]
     fn every_flipped_bit_and_every_cut_makes_it_empty() {
         let (package, files) = sample();
-        let good = encode(package, &files);
-        assert!(Cache::decode(&good).is_some());
+        let good = encode(package, files.into_iter());
+        assert!(Cache::decode(good.clone()).is_some());
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(Cache::decode(&bad).is_none(), "{bit}");
+            assert!(Cache::decode(bad).is_none(), "{bit}");
         }
         for length in 0..good.len() {
-            assert!(Cache::decode(&good[..length]).is_none(), "{length}");
+            assert!(Cache::decode(good[..length].to_vec()).is_none(), "{length}");
         }
     }
 
     #[test]
     fn what_another_form_made_is_as_good_as_none() {
         let (package, files) = sample();
-        let mut bytes = encode(package, &files);
+        let mut bytes = encode(package, files.into_iter());
         bytes[..Digest::BYTES].copy_from_slice(Digest::of(b"other").as_bytes());
         let content = bytes.len() - Digest::BYTES;
         let digest = Digest::of(&bytes[..content]);
         bytes[content..].copy_from_slice(digest.as_bytes());
-        assert!(Cache::decode(&bytes).is_none());
+        assert!(Cache::decode(bytes).is_none());
     }
 }

@@ -39,6 +39,7 @@ impl Identity {
         ])
     }
 
+    #[cfg(test)]
     pub(crate) fn of_words(words: [u64; Identity::WORDS]) -> Identity {
         Identity(words)
     }

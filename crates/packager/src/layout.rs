@@ -6,11 +6,12 @@
 //! `.approotignore` at the root of a folder names stays out ([`Ignored`]). Folders are not listed:
 //! an empty one is not kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, FileType};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use archive::{Limits, Names, Refusal, check_link, check_path};
 
@@ -28,18 +29,37 @@ const PROBLEMS_MAX: usize = 100;
 pub(crate) struct Placed {
     /// The path in the package.
     pub(crate) path: String,
-    /// The file or link outside.
-    pub(crate) origin: PathBuf,
-    /// Which of the role's sources that is of.
-    pub(crate) part: Part,
+    /// What it comes from.
+    pub(crate) tree: Arc<SourceTree>,
     /// Where the link points; `None` for a file.
     pub(crate) target: Option<String>,
+}
+
+/// A source: a folder whose files share this, or a single file. Their paths outside follow from
+/// those in the package, and are not kept: there may be 100,000 of them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SourceTree {
+    /// Which of the role's sources it is.
+    pub(crate) part: Part,
+    root: PathBuf,
+    /// How much of a path in the package stands for the root, in bytes.
+    n_prefix: usize,
+}
+
+impl SourceTree {
+    /// The file or link outside that is at `path` in the package.
+    pub(crate) fn origin(&self, path: &str) -> PathBuf {
+        match &path[self.n_prefix..] {
+            "" => self.root.clone(),
+            below => self.root.join(below),
+        }
+    }
 }
 
 /// Lists everything below `roles/`, by the bytes of the path.
 pub(crate) fn layout(roles: &[RoleSource]) -> Result<Vec<Placed>, SourceError> {
     let mut names = Names::new();
-    let mut placed = BTreeMap::new();
+    let mut placed = Vec::new();
     let mut problems = Vec::new();
     for role in roles {
         let is_one_step =
@@ -56,14 +76,16 @@ pub(crate) fn layout(roles: &[RoleSource]) -> Result<Vec<Placed>, SourceError> {
     }
     problems.truncate(PROBLEMS_MAX);
     SourceError::of_all(problems)?;
-    Ok(placed.into_values().collect())
+    placed.sort_unstable_by(|one: &Placed, other| one.path.cmp(&other.path));
+    Ok(placed)
 }
 
 /// The approot of one role in the making.
 struct Approot<'a> {
     role: &'a RoleSource,
     names: Names,
-    placed: BTreeMap<String, Placed>,
+    /// In the order in which it was found.
+    placed: Vec<Placed>,
     problems: Vec<SourceError>,
     /// Which part clashed with which path: of a clash between two folders one file tells enough.
     clashes: BTreeSet<(Part, String)>,
@@ -74,7 +96,7 @@ impl<'a> Approot<'a> {
         Approot {
             role,
             names: Names::new(),
-            placed: BTreeMap::new(),
+            placed: Vec::new(),
             problems: Vec::new(),
             clashes: BTreeSet::new(),
         }
@@ -101,23 +123,24 @@ impl<'a> Approot<'a> {
         }
     }
 
-    /// Keeps what is wrong and goes on; a clash that was told before is the same one.
+    /// Keeps what is wrong and goes on.
     fn note(&mut self, placed: Result<(), SourceError>) {
-        let Err(problem) = placed else {
-            return;
-        };
-        let is_new = match &problem {
-            SourceError::Conflict(conflict) => match &conflict.refusal {
-                Refusal::CaseClash { other } | Refusal::BelowFile { other } => {
-                    self.clashes.insert((conflict.second_part, other.clone()))
-                }
-                _ => true,
-            },
-            _ => true,
-        };
-        if is_new && self.problems.len() < PROBLEMS_MAX {
+        if let Err(problem) = placed
+            && self.problems.len() < PROBLEMS_MAX
+        {
             self.problems.push(problem);
         }
+    }
+
+    /// Whether a clash is the same one as one that was told before, or one too many.
+    fn is_told(&mut self, refusal: &Refusal, part: Part) -> bool {
+        let is_new = match refusal {
+            Refusal::CaseClash { other } | Refusal::BelowFile { other } => {
+                self.clashes.insert((part, other.clone()))
+            }
+            _ => true,
+        };
+        !is_new || self.problems.len() >= PROBLEMS_MAX
     }
 
     fn place_binary(&mut self, binary: &Path) -> Result<(), SourceError> {
@@ -133,7 +156,8 @@ impl<'a> Approot<'a> {
         // A link to the program is the user's way to say where it is, not part of the package.
         let origin = fs::canonicalize(binary).map_err(reading(binary))?;
         let name = utf8_name(binary)?;
-        self.place(Part::Program, name, origin, None)
+        let tree = self.tree(Part::Program, origin, name);
+        self.place(&tree, name, None)
     }
 
     /// Places all below `directory` at `destination`, which is empty or a path of the approot.
@@ -169,6 +193,7 @@ impl<'a> Approot<'a> {
         destination: &str,
         ignored: &Ignored,
     ) -> Result<(), SourceError> {
+        let tree = self.tree(part, root.clone(), destination);
         // Each folder with its path in the approot and below the root of its source.
         let mut pending = vec![(root, destination.to_owned(), PathBuf::new())];
         while let Some((directory, destination, below)) = pending.pop() {
@@ -185,7 +210,7 @@ impl<'a> Approot<'a> {
                         Err(refused) => self.note(Err(refused)),
                     }
                 } else {
-                    let placed = self.place_entry(part, &destination, origin, kind);
+                    let placed = self.place_entry(&tree, &destination, &origin, kind);
                     self.note(placed);
                 }
             }
@@ -196,20 +221,20 @@ impl<'a> Approot<'a> {
     /// Places what is no folder.
     fn place_entry(
         &mut self,
-        part: Part,
+        tree: &Arc<SourceTree>,
         destination: &str,
-        origin: PathBuf,
+        origin: &Path,
         kind: FileType,
     ) -> Result<(), SourceError> {
-        let path = join(destination, utf8_name(&origin)?);
+        let path = join(destination, utf8_name(origin)?);
         if kind.is_symlink() {
-            let target = self.target(&path, &origin)?;
-            self.place(part, &path, origin, Some(target))
+            let target = self.target(&path, origin)?;
+            self.place(tree, &path, Some(target))
         } else if kind.is_file() {
-            self.place(part, &path, origin, None)
+            self.place(tree, &path, None)
         } else {
             let found = special_kind(kind);
-            Err(refused(&origin)(Refusal::Kind { found }))
+            Err(refused(origin)(Refusal::Kind { found }))
         }
     }
 
@@ -222,26 +247,40 @@ impl<'a> Approot<'a> {
         Ok(target)
     }
 
+    /// The source `root`, which is at `path` in the approot.
+    fn tree(&self, part: Part, root: PathBuf, path: &str) -> Arc<SourceTree> {
+        let in_package = approot_prefix(&self.role.name).len() + path.len();
+        // The step below it follows a separator, unless it is the approot itself.
+        let is_below_folder = part != Part::Program && !path.is_empty();
+        Arc::new(SourceTree {
+            part,
+            root,
+            n_prefix: in_package + usize::from(is_below_folder),
+        })
+    }
+
     fn place(
         &mut self,
-        part: Part,
+        tree: &Arc<SourceTree>,
         path: &str,
-        origin: PathBuf,
         target: Option<String>,
     ) -> Result<(), SourceError> {
-        let in_package = format!("{}{path}", approot_prefix(&self.role.name));
-        check_path(&in_package, &Limits::default()).map_err(refused(&origin))?;
-        if let Err(refusal) = self.names.insert(path) {
-            return Err(self.conflict(path, refusal, origin, part));
+        let in_package = approot_prefix(&self.role.name) + path;
+        let origin = || tree.origin(&in_package);
+        check_path(&in_package, &Limits::default())
+            .map_err(|refusal| refused(&origin())(refusal))?;
+        match self.names.insert(path) {
+            Ok(()) => {
+                self.placed.push(Placed {
+                    tree: Arc::clone(tree),
+                    path: in_package,
+                    target,
+                });
+                Ok(())
+            }
+            Err(refusal) if self.is_told(&refusal, tree.part) => Ok(()),
+            Err(refusal) => Err(self.conflict(path, refusal, origin(), tree.part)),
         }
-        let placed = Placed {
-            path: in_package.clone(),
-            origin,
-            part,
-            target,
-        };
-        self.placed.insert(in_package, placed);
-        Ok(())
     }
 
     fn conflict(&self, path: &str, refusal: Refusal, second: PathBuf, part: Part) -> SourceError {
@@ -257,8 +296,8 @@ impl<'a> Approot<'a> {
         SourceError::Conflict(Box::new(Conflict {
             role: self.role.name.clone(),
             path: path.to_owned(),
-            first: first.origin.clone(),
-            first_part: first.part,
+            first: first.tree.origin(&first.path),
+            first_part: first.tree.part,
             refusal,
             second,
             second_part: part,
@@ -266,15 +305,16 @@ impl<'a> Approot<'a> {
     }
 
     /// The file at `path` of the approot, or the first file below it.
+    ///
+    /// Looks through all, which is cheap as often as things are told to be wrong.
     fn source_at(&self, path: &str) -> Option<&Placed> {
-        let in_package = format!("{}{path}", approot_prefix(&self.role.name));
-        let below = format!("{in_package}/");
-        let exact = self.placed.get(&in_package);
-        let first_below = || {
-            let (path, placed) = self.placed.range(below.clone()..).next()?;
-            path.starts_with(&below).then_some(placed)
+        let in_package = approot_prefix(&self.role.name) + path;
+        let is_there = |placed: &&Placed| {
+            let below = placed.path.strip_prefix(&in_package);
+            below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
         };
-        exact.or_else(first_below)
+        let there = self.placed.iter().filter(is_there);
+        there.min_by(|one, other| one.path.cmp(&other.path))
     }
 
     /// The destination with `/` between its steps, empty for the approot itself.

@@ -37,6 +37,7 @@ mod manifest;
 mod open;
 mod parallel;
 mod progress;
+mod regular;
 mod sbom;
 mod sbom_summary;
 mod signature;
@@ -54,6 +55,7 @@ pub use crate::list::{Listed, Listing, list};
 pub use crate::manifest::{Content, Manifest, ManifestError, ManifestFile};
 pub use crate::open::{OpenError, Opened, Report, is_package, open, verify};
 pub use crate::progress::{Progress, Step};
+pub use crate::regular::read_regular;
 pub use crate::sbom::{Components, ComponentsError};
 pub use crate::sbom_summary::SbomSummary;
 pub use crate::signature::{

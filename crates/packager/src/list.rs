@@ -67,10 +67,11 @@ pub fn list(source: &ServiceSource) -> Result<Listing, SourceError> {
 }
 
 fn listed(placed: Placed) -> Result<Listed, SourceError> {
+    let origin = placed.tree.origin(&placed.path);
     let kind = match placed.target {
         Some(target) => EntryKind::Symlink { target },
         None => {
-            let metadata = fs::symlink_metadata(&placed.origin).map_err(reading(&placed.origin))?;
+            let metadata = fs::symlink_metadata(&origin).map_err(reading(&origin))?;
             EntryKind::File {
                 mode: Mode::of_bits(metadata.permissions().mode()),
                 bytes: metadata.len(),
@@ -80,7 +81,7 @@ fn listed(placed: Placed) -> Result<Listed, SourceError> {
     Ok(Listed {
         path: placed.path,
         kind,
-        origin: placed.origin,
-        part: placed.part,
+        origin,
+        part: placed.tree.part,
     })
 }

@@ -24,6 +24,8 @@
 mod error;
 mod wire;
 
+use std::io::{self, Write};
+
 use archive::{Digest, END_BYTES, EntryKind, Limits, Mode, Names, Refusal};
 use archive::{check_link, check_path, entry_bytes};
 use serde::{Deserialize, Serialize};
@@ -157,9 +159,15 @@ impl Manifest {
     /// The bytes of the manifest; the same for equal manifests.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut json = serde_json::to_vec_pretty(self).expect("no map with keys that are not text");
-        json.push(b'\n');
+        let mut json = Vec::new();
+        self.write_json(&mut json).expect("memory takes it");
         json
+    }
+
+    /// Writes those bytes.
+    pub(crate) fn write_json(&self, output: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *output, self)?;
+        output.write_all(b"\n")
     }
 
     /// The files and links of a role's approot, each with its path there.

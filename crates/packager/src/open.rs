@@ -12,18 +12,16 @@ mod error;
 mod pass;
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use archive::Digest;
-use rustix::fs::OFlags;
 
 pub use self::error::OpenError;
 use self::pass::{Input, Pass};
 use crate::manifest::{DEFINITION_PATH, SBOM_PATH};
 use crate::tree::{PendingTree, Receive};
-use crate::{Manifest, ManifestFile, SbomSummary, Staged, TreeError, temporary};
+use crate::{Manifest, ManifestFile, SbomSummary, Staged, TreeError, regular, temporary};
 
 /// A package that was found to be whole.
 #[derive(Debug)]
@@ -69,7 +67,7 @@ pub fn open(package: &Path) -> Result<Opened, OpenError> {
         path: package.to_owned(),
         source,
     };
-    let file = open_file(package).map_err(opening)?;
+    let file = regular::open(package).map_err(opening)?;
     let bytes = file.metadata().map_err(opening)?.len();
     let mut input = Input::new(&file);
     let mut definition = Keep::only(DEFINITION_PATH);
@@ -85,16 +83,6 @@ pub fn open(package: &Path) -> Result<Opened, OpenError> {
         sha256,
         bytes,
     })
-}
-
-/// Opens a regular file, and does not wait for the other end of a fifo.
-fn open_file(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("it is not a regular file")),
-    }
 }
 
 /// Checks all of a package.
@@ -115,7 +103,7 @@ pub fn is_package(path: &Path) -> bool {
     let is_named_so = path.to_string_lossy().ends_with(".tar.gz");
     let begins_as_gzip = || {
         let mut magic = [0; 2];
-        let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+        let read = regular::open(path).and_then(|mut file| file.read_exact(&mut magic));
         read.is_ok() && magic == [0x1f, 0x8b]
     };
     path.is_file() && (is_named_so || begins_as_gzip())

@@ -1,36 +1,38 @@
 //! The same work for each item of a list, on several threads.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
+
+/// The most threads: more would only wait for the disk, and each has a buffer.
+const THREADS_MAX: usize = 64;
 
 /// As many threads as this process may run at once.
 pub(crate) fn available() -> NonZero<usize> {
     thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
 }
 
-/// Does `work` on each item, begun in the order of the list, and returns what came of each in the
-/// same order. Each thread has a scratch of its own.
-pub(crate) fn map<T: Sync, S, R: Send>(
+/// Does `work` on each item, begun in the order of the list, and returns what came of those of which
+/// something came, in no order. Each thread has a scratch of its own.
+pub(crate) fn filter_map<T: Send, S, R: Send>(
     n_threads: NonZero<usize>,
-    items: &[T],
+    items: impl ExactSizeIterator<Item = T> + Send,
     scratch: impl Fn() -> S + Sync,
-    work: impl Fn(&T, &mut S) -> R + Sync,
+    work: impl Fn(T, &mut S) -> Option<R> + Sync,
 ) -> Vec<R> {
-    let next = AtomicUsize::new(0);
+    let n_threads = n_threads.get().min(THREADS_MAX).min(items.len());
+    let n_others = n_threads.saturating_sub(1);
+    let items = Mutex::new(items);
+    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
     let on_one_thread = || {
         let mut scratch = scratch();
         let mut results = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else {
-                return results;
-            };
-            results.push((at, work(item, &mut scratch)));
+        while let Some(item) = next() {
+            results.extend(work(item, &mut scratch));
         }
+        results
     };
-    let n_others = n_threads.get().min(items.len()).saturating_sub(1);
-    let mut results = thread::scope(|scope| {
+    thread::scope(|scope| {
         let others: Vec<_> = (0..n_others).map(|_| scope.spawn(on_one_thread)).collect();
         let mut results = on_one_thread();
         for other in others {
@@ -40,9 +42,7 @@ pub(crate) fn map<T: Sync, S, R: Send>(
             }
         }
         results
-    });
-    results.sort_unstable_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, result)| result).collect()
+    })
 }
 
 #[cfg(test)]
@@ -50,14 +50,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_in_the_order_of_the_items() {
-        let items: Vec<u32> = (0..1000).collect();
+    fn each_item_is_worked_on_once() {
         for n_threads in 1..5 {
             let n_threads = NonZero::new(n_threads).unwrap();
-            let doubled = map(n_threads, &items, || (), |item, ()| item * 2);
-            assert!(doubled.iter().zip(&items).all(|(two, one)| *two == one * 2));
-            assert_eq!(doubled.len(), items.len());
+            let mut items: Vec<u32> = (0..1000).collect();
+            let double = |item: &mut u32, (): &mut ()| {
+                *item *= 2;
+                item.is_multiple_of(500).then_some(*item)
+            };
+            let mut some = filter_map(n_threads, items.iter_mut(), || (), double);
+            some.sort_unstable();
+            assert_eq!(some, [0, 500, 1000, 1500]);
+            assert!(items.iter().zip(0..).all(|(two, one)| *two == one * 2));
         }
-        assert!(map(available(), &[], || (), |item: &u32, ()| *item).is_empty());
+        let none: [u32; 0] = [];
+        assert!(filter_map(available(), none.iter(), || (), |_, ()| Some(())).is_empty());
     }
 }

@@ -16,7 +16,9 @@
 
 mod components;
 
-use serde::Serialize;
+use std::io::{self, Write};
+
+use serde::{Serialize, Serializer};
 
 pub use self::components::{Components, ComponentsError};
 
@@ -34,7 +36,7 @@ struct Bom<'a> {
     spec_version: &'static str,
     version: u32,
     metadata: Metadata<'a>,
-    components: Vec<Entry<'a>>,
+    components: Entries<'a>,
     dependencies: Vec<Dependency>,
     compositions: Vec<Composition>,
 }
@@ -50,11 +52,30 @@ struct Tools<'a> {
     components: [Own<'a>; 1],
 }
 
+/// A list that is made while it is written: there may be 100,000 files.
+struct Entries<'a> {
+    files: &'a [ManifestFile],
+    programs: &'a [Program<'a>],
+    told: Vec<Component>,
+}
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let files = self.files.iter();
+        let files = files.filter_map(|file| file_entry(file, self.programs));
+        serializer.collect_seq(
+            files
+                .map(Entry::File)
+                .chain(self.told.iter().map(Entry::Told)),
+        )
+    }
+}
+
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Entry<'a> {
     File(Own<'a>),
-    Told(Component),
+    Told(&'a Component),
 }
 
 /// What the packager knows by itself.
@@ -87,8 +108,12 @@ struct Program<'a> {
     components: &'a Components,
 }
 
-/// The bill of a service whose package has `files`, as bytes.
-pub(crate) fn render(source: &ServiceSource, files: &[ManifestFile]) -> Vec<u8> {
+/// Writes the bill of a service whose package has `files`; the same bytes each time.
+pub(crate) fn write(
+    source: &ServiceSource,
+    files: &[ManifestFile],
+    output: &mut dyn Write,
+) -> io::Result<()> {
     let programs = programs(source);
     let packager = Own {
         r#type: "application",
@@ -104,10 +129,7 @@ pub(crate) fn render(source: &ServiceSource, files: &[ManifestFile]) -> Vec<u8> 
         version: None,
         hashes: Vec::new(),
     };
-    let mut components: Vec<Entry<'_>> = files
-        .iter()
-        .filter_map(|file| file_entry(file, &programs))
-        .collect();
+    let mut all_told = Vec::new();
     let mut dependencies = vec![Dependency {
         reference: SERVICE.to_owned(),
         depends_on: programs.iter().map(|other| other.path.clone()).collect(),
@@ -118,7 +140,7 @@ pub(crate) fn render(source: &ServiceSource, files: &[ManifestFile]) -> Vec<u8> 
             reference: program.path.clone(),
             depends_on: vec![told.program().to_owned()],
         });
-        components.extend(told.components.into_iter().map(Entry::Told));
+        all_told.extend(told.components);
         dependencies.extend(told.dependencies);
     }
     let bom = Bom {
@@ -131,13 +153,16 @@ pub(crate) fn render(source: &ServiceSource, files: &[ManifestFile]) -> Vec<u8> 
             },
             component: service,
         },
-        components,
+        components: Entries {
+            files,
+            programs: &programs,
+            told: all_told,
+        },
         dependencies,
         compositions: compositions(programs.len() == source.roles.len()),
     };
-    let mut json = serde_json::to_vec_pretty(&bom).expect("no map with keys that are not text");
-    json.push(b'\n');
-    json
+    serde_json::to_writer_pretty(&mut *output, &bom)?;
+    output.write_all(b"\n")
 }
 
 fn program(role: &RoleSource) -> Option<Program<'_>> {
@@ -174,12 +199,12 @@ fn compositions(is_all_told: bool) -> Vec<Composition> {
     compositions
 }
 
-fn file_entry<'a>(file: &'a ManifestFile, programs: &[Program<'_>]) -> Option<Entry<'a>> {
+fn file_entry<'a>(file: &'a ManifestFile, programs: &[Program<'_>]) -> Option<Own<'a>> {
     let Content::File { sha256, .. } = &file.content else {
         return None;
     };
     let is_program = programs.iter().any(|program| program.path == file.path);
-    Some(Entry::File(Own {
+    Some(Own {
         r#type: "file",
         reference: is_program.then_some(file.path.as_str()),
         name: &file.path,
@@ -188,5 +213,5 @@ fn file_entry<'a>(file: &'a ManifestFile, programs: &[Program<'_>]) -> Option<En
             alg: Algorithm::Sha256,
             content: sha256.to_string(),
         }],
-    }))
+    })
 }

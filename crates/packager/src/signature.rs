@@ -34,7 +34,7 @@ pub use self::keys::{LockedKey, SigningKey, TrustedKeys};
 
 use self::document::Document;
 use self::keys::TrustedKey;
-use crate::{Package, replace_file};
+use crate::{Package, regular, replace_file};
 
 /// What the name of a signature ends in; before it stands the name of the package.
 pub const SIGNATURE_SUFFIX: &str = ".minisig";
@@ -208,7 +208,7 @@ struct Hashed {
 impl Hashed {
     fn of(path: &Path) -> Result<Hashed, SignatureError> {
         let hash = || {
-            let mut file = File::open(path)?;
+            let mut file = regular::open(path)?;
             let (mut prehash, mut sha256) = (Blake2b512::new(), Hasher::new());
             let mut buffer = vec![0; BUFFER_BYTES];
             loop {
@@ -236,11 +236,9 @@ impl Hashed {
 
 /// Reads a text of which a reasonable one has a few hundred bytes; `None` where it is not UTF-8 or
 /// has more than `bytes_max`.
-fn read_text(path: &Path, bytes_max: u64) -> io::Result<Option<String>> {
+fn read_text(file: File, bytes_max: u64) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(bytes_max + 1)
-        .read_to_end(&mut bytes)?;
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     let is_small = bytes.len() as u64 <= bytes_max;
     Ok(String::from_utf8(bytes).ok().filter(|_| is_small))
 }

@@ -31,8 +31,9 @@ pub fn stage(source: &ServiceSource, destination: &Path) -> Result<Staged, Stage
 }
 
 /// The second reading. Apart from the first, so that a test can come between them.
-fn copy(inventory: Inventory, destination: &Path) -> Result<Staged, StageError> {
-    let found = Staged::find(destination, &inventory.manifest, &inventory.manifest_json);
+fn copy(inventory: Inventory<'_>, destination: &Path) -> Result<Staged, StageError> {
+    let json = inventory.manifest.to_json();
+    let found = Staged::find(destination, &inventory.manifest, &json);
     if let Some(staged) = found.map_err(StageError::Tree)? {
         temporary::remove_abandoned(temporary::folder_of(destination));
         return Ok(staged);
@@ -42,19 +43,22 @@ fn copy(inventory: Inventory, destination: &Path) -> Result<Staged, StageError> 
     for (file, origin) in inventory.files() {
         tree.begin(file).map_err(StageError::Tree)?;
         match (origin, &file.content) {
-            (Origin::Memory(content), _) => tree.content(content).map_err(StageError::Tree)?,
+            (Origin::Definition(text), _) => tree.content(text).map_err(StageError::Tree)?,
+            (Origin::Bill, _) => {
+                let mut bill = Vec::new();
+                inventory.write_bill(&mut bill).expect("memory takes it");
+                tree.content(&bill).map_err(StageError::Tree)?;
+            }
             (Origin::File(path), Content::File { sha256, .. }) => {
-                let copied = copy_file(path, &mut tree, &mut buffer)?;
+                let copied = copy_file(&path, &mut tree, &mut buffer)?;
                 if copied != *sha256 {
-                    let path = path.clone();
                     return Err(StageError::Source(SourceError::Changed { path }));
                 }
             }
             (Origin::Link | Origin::File(_), _) => {}
         }
     }
-    let (manifest, json) = (inventory.manifest, inventory.manifest_json);
-    tree.commit(destination, manifest, &json)
+    tree.commit(destination, inventory.manifest, &json)
         .map_err(StageError::Tree)
 }
 

@@ -4,7 +4,7 @@
 //! compared with it, and none more was found.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use archive::{Digest, HashingWriter};
 use crate::inventory::open_source;
 use crate::manifest::{MANIFEST_BYTES_MAX, MANIFEST_PATH};
 use crate::tree::reading;
-use crate::{Content, Manifest, ManifestError, ManifestFile, TreeError};
+use crate::{Content, Manifest, ManifestError, ManifestFile, TreeError, regular};
 
 /// The tree of a package in a directory, verified or just written.
 ///
@@ -176,7 +176,7 @@ fn check_vacant(destination: &Path) -> Result<(), TreeError> {
 
 fn read_manifest(path: &Path) -> io::Result<Vec<u8>> {
     let mut json = Vec::new();
-    let file = File::open(path)?;
+    let file = regular::open(path)?;
     file.take(MANIFEST_BYTES_MAX).read_to_end(&mut json)?;
     Ok(json)
 }

@@ -6,13 +6,12 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use archive::{Digest, HashingWriter};
 
-use crate::replace_file;
+use crate::{regular, replace_file};
 
 /// The name of the list.
 const SUMS_NAME: &str = "SHA256SUMS";
@@ -58,7 +57,7 @@ pub fn write_sums_knowing(
 
 fn digest_of(path: PathBuf) -> Result<Digest, SumsError> {
     let mut hashing = HashingWriter::new(io::sink());
-    File::open(&path)
+    regular::open(&path)
         .and_then(|mut file| io::copy(&mut file, &mut hashing))
         .map_err(|source| SumsError::Read { path, source })?;
     let (_, digest, _) = hashing.finish();

@@ -25,8 +25,8 @@ mod role_options;
 
 pub use deployment::{
     CertificatePlan, Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan,
-    InstanceView, LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, SandboxPlan, ScriptPart,
-    Slot, TaskPlan, TaskType,
+    InstanceView, LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, SandboxPlan,
+    ScriptPart, Slot, TaskPlan, TaskType,
 };
 pub use difference::{Difference, difference};
 pub use error::PlanError;

@@ -12,8 +12,8 @@ use schema::{
 
 use crate::deployment::{
     CertificatePlan, Command, DeploymentPlan, EndpointKind, EndpointPlan, InstanceId, InstancePlan,
-    InstanceView, LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, SandboxPlan, ScriptPart,
-    Slot, TaskPlan, TaskType,
+    InstanceView, LocalResourcePlan, Paths, PublicEndpoint, RolePlan, RoleView, SandboxPlan,
+    ScriptPart, Slot, TaskPlan, TaskType,
 };
 use crate::environment::environment;
 use crate::error::PlanError;

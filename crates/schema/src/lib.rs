@@ -51,5 +51,5 @@ pub use model::{
     VariableValue,
 };
 pub use places::{ContentPlaces, RolePlaces, role_places};
-pub use vm_sizes::VmSize;
 pub use variables::{PLATFORM_VARIABLES, Reference, is_inherited, references};
+pub use vm_sizes::VmSize;

@@ -1,11 +1,13 @@
 //! Looking into packages, and what is said of a service's files that cannot be packaged.
 
 use std::fs;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use e2e::service::{binary, workspace};
 use serde_json::Value;
+use test_support::has_program;
 
 fn approot(arguments: &[&str]) -> Output {
     Command::new(binary("approot"))
@@ -240,4 +242,101 @@ fn what_is_wrong_with_sources_is_told_at_its_place() {
         "AR0205",
         &["more/MENU.TXT", "menu.txt"],
     );
+}
+
+/// Runs approot within a minute; what waits for the other end of a fifo takes longer.
+fn ends(arguments: &[&str], status: i32, words: &str) {
+    let output = Command::new("timeout")
+        .arg("60")
+        .arg(binary("approot"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}");
+    assert!(text.contains(words), "{arguments:?}: {text}");
+}
+
+#[test]
+fn nothing_waits_for_what_is_no_file() {
+    if !has_program("mkfifo") || !has_program("timeout") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let fifo = |path: &str| {
+        let made = Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+    };
+    let package = build(
+        &workspace().join("services/echo-cloud"),
+        &folder.path().join("out"),
+    );
+    let (pipe, socket) = (at("pipe"), at("socket"));
+    fifo(&pipe);
+    let _listener = UnixListener::bind(&socket).unwrap();
+    for other in [&pipe, &socket, &at("out"), "/dev/zero"] {
+        ends(&["package", "verify", other], 1, "cannot open");
+        ends(
+            &["package", "unpack", other, "--out", &at("tree")],
+            1,
+            "cannot open",
+        );
+        ends(&["package", "diff", &package, other], 1, "cannot open");
+        ends(&["package", "inspect", other], 3, "error: ");
+        ends(&["run", other], 3, "error: ");
+    }
+    assert!(!folder.path().join("tree").exists());
+
+    // In the place of a file that goes with what was named.
+    fs::create_dir(at("tree")).unwrap();
+    fifo(&at("tree/manifest.json"));
+    ends(
+        &["package", "unpack", &package, "--out", &at("tree")],
+        1,
+        "not a regular file",
+    );
+    fifo(&format!("{package}.minisig"));
+    ends(&["package", "verify", &package], 1, "not a regular file");
+    for name in [
+        "ServiceDefinition.csdef",
+        "ServiceConfiguration.Local.cscfg",
+    ] {
+        let service = folder.path().join(format!("with a pipe for {name}"));
+        copy(&workspace().join("services/echo-cloud"), &service);
+        fs::remove_file(service.join(name)).unwrap();
+        fifo(service.join(name).to_str().unwrap());
+        let service = service.to_str().unwrap();
+        ends(&["check", service], 3, "not a regular file");
+        let out = at("out");
+        ends(
+            &[
+                "package",
+                "build",
+                service,
+                "--configuration",
+                "Local",
+                "--out",
+                &out,
+            ],
+            3,
+            "error",
+        );
+    }
+    for kind in ["pipe", "socket"] {
+        let service = folder.path().join(format!("with a {kind}"));
+        copy(&workspace().join("services/echo-cloud"), &service);
+        let inside = service.join("EchoWorkerContent/inside");
+        let _listener = match kind {
+            "pipe" => {
+                fifo(inside.to_str().unwrap());
+                None
+            }
+            _ => Some(UnixListener::bind(&inside).unwrap()),
+        };
+        let service = service.to_str().unwrap();
+        let words = "neither a file nor a symbolic link";
+        ends(&["package", "inspect", service], 3, words);
+        ends(&["run", service, "--configuration", "Local"], 3, words);
+    }
 }

@@ -20,11 +20,11 @@ const MAX_PEAK_KIB: f64 = 64.0 * 1024.0;
 const MAX_SECONDS: f64 = 10.0;
 
 /// Seconds by that clock, after which a check is taken to hang.
-const DEADLINE: &str = "120";
+pub(crate) const DEADLINE: &str = "120";
 
 /// Runs a program within a deadline, then prints its status, its peak in KiB and its processor time.
 /// It is not in Rust because only `unsafe` code gets at the resource usage of a child there.
-const MEASURE: &str = "
+pub(crate) const MEASURE: &str = "
 import resource, subprocess, sys
 deadline, *arguments = sys.argv[1:]
 child = subprocess.run(arguments, stdout=subprocess.DEVNULL, timeout=float(deadline))

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use e2e::deployment::{Deployment, Place};
 use e2e::load::{broken, run};
 use e2e::service::{Service, binary, echo_cloud, workspace, write, write_script};
+use serde_json::Value;
 use test_support::has_program;
 
 /// Packages the service folder `from` under a file mode mask and a time zone of its own.
@@ -271,5 +272,50 @@ fn a_damaged_package_is_refused() {
             .output()
             .unwrap();
         assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    }
+}
+
+#[test]
+fn two_packagers_at_once_make_one_package() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("source");
+    fs::create_dir(&source).unwrap();
+    sleepers(&source);
+    for n in 0..40 {
+        let text = format!("{n}\n").repeat(10_000);
+        fs::write(source.join(format!("FixtureContent/{n}")), text).unwrap();
+    }
+    let out = folder.path().join("out");
+    let start = || {
+        let mut command = Command::new(binary("approot"));
+        command.args(["package", "build", "--quiet", "--format", "json"]);
+        command.arg(&source).arg("--out").arg(&out);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let digest_of = |packager: Child| {
+        let output = packager.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        summary["sha256"].as_str().unwrap().to_owned()
+    };
+    for round in 0..10 {
+        // Every other round finds the package of the one before, and its cache.
+        fs::write(source.join("FixtureContent/0"), (round / 2).to_string()).unwrap();
+        let [first, second] = [start(), start()].map(digest_of);
+        assert_eq!(first, second, "round {round}");
+        assert_eq!(digest(&out.join("FixtureCloud.cspkg.tar.gz")), first);
+        let mut names: Vec<_> = fs::read_dir(&out)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        let expected = [
+            ".FixtureCloud.cspkg.tar.gz.cache",
+            "FixtureCloud.cspkg.tar.gz",
+            "SHA256SUMS",
+            "ServiceConfiguration.Local.cscfg",
+        ];
+        assert_eq!(names, expected, "round {round}");
     }
 }

@@ -282,3 +282,85 @@ fn run_opens_what_it_trusts_and_writes_nothing_else() {
     let mut deployment = Deployment::spawn(&service, &place, &trust);
     deployment.await_ready();
 }
+
+/// Runs a program at a terminal of its own, types once it is asked, and prints its status, whether
+/// the terminal shows again what is typed, and what it showed.
+const AT_A_TERMINAL: &str = "
+import json, os, pty, select, sys, termios
+typed, *arguments = sys.argv[1:]
+# Both ends stay open here, so that the terminal outlives the program.
+master, terminal = pty.openpty()
+child = os.fork()
+if child == 0:
+    os.login_tty(terminal)
+    os.execv(arguments[0], arguments)
+shown, asked, status = b'', False, None
+while status is None or select.select([master], [], [], 0)[0]:
+    if select.select([master], [], [], 0.02)[0]:
+        shown += os.read(master, 4096)
+    if not asked and b'Password of' in shown:
+        asked = True
+        os.write(master, typed.encode())
+    if status is None:
+        ended, waited = os.waitpid(child, os.WNOHANG)
+        status = os.waitstatus_to_exitcode(waited) if ended else None
+shows = bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+print(json.dumps({'status': status, 'shows': shows, 'shown': shown.decode()}))
+";
+
+#[test]
+fn a_password_is_asked_for_at_a_terminal() {
+    let Some(signed) = Signed::new() else { return };
+    if !has_program("python3") {
+        return;
+    }
+    let ask = |typed: &str| {
+        let output = Command::new("timeout")
+            .args(["120", "python3", "-c", AT_A_TERMINAL, typed])
+            .arg(binary("approot"))
+            .args([
+                "package", "build", "service", "--out", ".", "--sign", "ours.key",
+            ])
+            .current_dir(signed.folder.path())
+            .env_remove("APPROOT_SIGN_PASSWORD")
+            .output()
+            .unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{typed:?}: {words}");
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let shown = told["shown"].as_str().unwrap().to_owned();
+        assert!(
+            shown.starts_with("Password of ours.key: \r\n"),
+            "{typed:?}: {shown}"
+        );
+        assert_eq!(
+            told["shows"], true,
+            "{typed:?} leaves the terminal as it was"
+        );
+        (told["status"].as_i64().unwrap(), shown)
+    };
+    for (typed, status, words) in [
+        ("sesame\n", 1, "wrong password for the key ours.key"),
+        ("\n", 1, "wrong password for the key ours.key"),
+        // The keys that end the input, and that interrupt: by signal 2 then.
+        ("\u{4}", 1, "nothing was typed"),
+        ("\u{3}", -2, ""),
+        ("wo\u{3}", -2, ""),
+    ] {
+        let (ended, shown) = ask(typed);
+        assert_eq!(ended, status, "{typed:?}: {shown}");
+        assert!(
+            shown.contains(words) && !shown.contains("sesame"),
+            "{shown}"
+        );
+        assert!(!signed.path(PACKAGE).exists());
+    }
+    // A slip of the finger is taken back.
+    let (ended, shown) = ask("worx\u{7f}d\n");
+    assert!(ended == 0 && shown.contains("signed"), "{ended}: {shown}");
+    signed.verify(
+        &["--trusted", "ours.pub", "--require-signature"],
+        0,
+        "(ours.pub)",
+    );
+}

@@ -59,8 +59,7 @@ impl Fabric<'_> {
         let failed = |error: FabricError| ConfigureRefused::Conflict(error.to_string());
         let request = merge(self.store.request().map_err(failed)?, request);
         let current = self.controller.plan();
-        let (next, notes) =
-            plan_next(self.settings, &request, current, self.controller.leaving())?;
+        let (next, notes) = plan_next(self.settings, &request, current, self.controller.leaving())?;
         let difference = difference(current, &next);
         if difference.is_empty() {
             // The text may differ, and is what a later `scale` begins from.

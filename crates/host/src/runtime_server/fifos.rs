@@ -28,7 +28,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::statuses::Writer;
-use super::{ACCEPT_PAUSE, CURRENT_STATE_FIFO, DOCUMENT_LIMIT, GOAL_STATE_FIFO, News, Shared, give};
+use super::{
+    ACCEPT_PAUSE, CURRENT_STATE_FIFO, DOCUMENT_LIMIT, GOAL_STATE_FIFO, News, Shared, give,
+};
 use crate::clients::Peer;
 use crate::error::HostError;
 
@@ -56,7 +58,8 @@ impl Fifos {
         fs::write(&file, discovery).map_err(HostError::file("write", &file))?;
         give(&file, shared.identity)?;
         let goal_state = shared.path(GOAL_STATE_FIFO);
-        make(&goal_state, shared.identity).map_err(HostError::file("make the FIFO", &goal_state))?;
+        make(&goal_state, shared.identity)
+            .map_err(HostError::file("make the FIFO", &goal_state))?;
         let current_state = shared.path(CURRENT_STATE_FIFO);
         let documents = make(&current_state, shared.identity).and_then(|()| {
             let mut options = pipe::OpenOptions::new();
@@ -92,13 +95,7 @@ impl Drop for Fifos {
 fn make(path: &Path, identity: Option<u32>) -> io::Result<()> {
     // Of an earlier host, or of an earlier reader.
     let _ = fs::remove_file(path);
-    mknodat(
-        CWD,
-        path,
-        FileType::Fifo,
-        Mode::RUSR | Mode::WUSR,
-        0,
-    )?;
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
     chown(path, identity, identity)
 }
 

@@ -110,7 +110,8 @@ async fn variables_say_what_xmllint_finds_in_the_document() {
     let tasks = LocalSet::new();
     let document = tasks.run_until(async {
         let (news, _events) = mpsc::channel(64);
-        let mut server = RuntimeServer::open(&plan.paths.sockets, None, Offer::Sockets, news).unwrap();
+        let mut server =
+            RuntimeServer::open(&plan.paths.sockets, None, Offer::Sockets, news).unwrap();
         server.publish(&plan).unwrap();
         server.environment_path()
     });

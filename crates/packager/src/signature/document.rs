@@ -16,6 +16,7 @@ use ed25519_compact::Signature;
 
 use super::keys::TrustedKey;
 use super::{SignatureError, SigningKey, read_text};
+use crate::regular;
 
 /// What the file may have in bytes; minisign's own limit for the longer comment is 8 KiB.
 const BYTES_MAX: u64 = 16 << 10;
@@ -69,7 +70,7 @@ impl Document {
 
     /// Reads a file; `None` where there is none.
     pub(super) fn read(path: &Path) -> Result<Option<Document>, SignatureError> {
-        let text = match read_text(path, BYTES_MAX) {
+        let text = match regular::open(path).and_then(|file| read_text(file, BYTES_MAX)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => {

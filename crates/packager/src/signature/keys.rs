@@ -5,6 +5,7 @@
 //! over it.
 
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -241,7 +242,9 @@ fn public_keys_in(folder: &Path) -> Result<Vec<PathBuf>, KeyError> {
 }
 
 fn read(path: &Path) -> Result<Option<String>, KeyError> {
-    read_text(path, BYTES_MAX).map_err(|source| KeyError::Read {
+    // Of a pipe too: a shell hands over in one what another program prints.
+    let text = File::open(path).and_then(|file| read_text(file, BYTES_MAX));
+    text.map_err(|source| KeyError::Read {
         path: path.to_owned(),
         source,
     })

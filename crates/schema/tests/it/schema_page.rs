@@ -129,13 +129,6 @@ fn verdict(text: &str, path: &str) -> (Verdict, String) {
     (verdict, how.to_owned())
 }
 
-#[track_caller]
-fn is_not_yet(text: &str, path: &str) {
-    let (verdict, how) = verdict(text, path);
-    assert_eq!(verdict, Verdict::Refused, "{path}: {how}");
-    assert!(how.contains("not yet"), "{path}: {how}");
-}
-
 /// Refused for good: it is not a promise of later work.
 #[track_caller]
 fn is_never(text: &str, path: &str) {
