@@ -63,7 +63,7 @@ async fn end(root: &Path) {
     for _ in 0..LOOKS_MAX {
         let left = descendants::marked("RoleRoot", &root.to_string_lossy());
         if left.is_empty() {
-            host::stores::release(&root);
+            host::stores::release(root);
             return;
         }
         for pid in left {
