@@ -90,7 +90,7 @@ fn service(folder: &Path, plants: &[Plant]) -> Service {
           <Environment><Variable name="ADDRESS"><RoleInstanceValue xpath="/RoleEnvironment/CurrentInstance/Endpoints/Endpoint[@name='In']/@address" /></Variable></Environment>
           {}
         </Runtime>"#,
-        entry("fixture-role", false)
+        entry("asked", false)
     );
     let well = format!(
         r#"<Runtime executionContext="elevated">{}</Runtime>"#,
@@ -125,6 +125,7 @@ fn service(folder: &Path, plants: &[Plant]) -> Service {
         (PLAIN, "role", "#!/bin/sh\nexec sleep 3600\n"),
         (PLAIN, "setup", "#!/bin/sh\nexit 0\n"),
         (PLAIN, "hold", "#!/bin/sh\nexit 0\n"),
+        (ASKED, "asked", "#!/bin/sh\nexec ./fixture-role\n"),
     ];
     for (role, name, text) in scripts {
         let content = folder.join(format!("{role}Content"));

@@ -27,7 +27,7 @@ fn openssl(folder: &Path, words: &str) -> String {
 fn tls_service(folder: &Path, thumbprint: &str) -> Service {
     let parts = r#"
     <Certificates>
-      <Certificate name="Tls" storeLocation="LocalMachine" storeName="My" permissionLevel="elevated" />
+      <Certificate name="Tls" storeLocation="LocalMachine" storeName="My" permissionLevel="limitedOrElevated" />
     </Certificates>
     <Endpoints><InputEndpoint name="Secure" protocol="https" port="4433" certificate="Tls" /></Endpoints>
     <Startup>

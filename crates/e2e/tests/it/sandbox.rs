@@ -38,8 +38,8 @@ try system ls /usr/lib
 try own-program "$STORE/id"
 try other-store cat "$other/directory/Data/secret"
 try other-endpoint perl -MIO::Socket::UNIX -e "$socket" "$(dirname "$(dirname "$WaRuntimeEndpoint")")/$(basename "$other")/runtime.sock"
-try elevated-key cat "$RoleRoot/certificates/elevated.key"
-try limited-key cat "$RoleRoot/certificates/limited.key"
+try elevated-key cat "$RoleRoot/certificates/LocalMachine/My/Elevated.key"
+try limited-key cat "$RoleRoot/certificates/LocalMachine/My/Limited.key"
 try fabric-socket perl -MIO::Socket::UNIX -e "$socket" "$CONTROL"
 try state-files cat "$instances/../fabric.db"
 try home ls /root
@@ -89,6 +89,10 @@ fn service(folder: &Path, control: &Path) -> Service {
       <EntryPoint><ProgramEntryPoint commandLine="role.sh" setReadyOnProcessStart="true" /></EntryPoint>
     </Runtime>
     <LocalResources><LocalStorage name="Data" sizeInMB="10" cleanOnRoleRecycle="false" /></LocalResources>
+    <Certificates>
+      <Certificate name="Elevated" storeLocation="LocalMachine" storeName="My" permissionLevel="elevated" />
+      <Certificate name="Limited" storeLocation="LocalMachine" storeName="My" permissionLevel="limitedOrElevated" />
+    </Certificates>
   </WorkerRole>"#,
             control.display()
         )
@@ -100,11 +104,23 @@ fn service(folder: &Path, control: &Path) -> Service {
         role("Elevated", "", "elevated"),
         role("Managed", r#"enableNativeCodeExecution="false""#, "limited")
     );
+    let configured = |name: &str, n_instances: u32| {
+        let certificate = |name: &str, thumbprint: String| {
+            format!(
+                r#"<Certificate name="{name}" thumbprint="{thumbprint}" thumbprintAlgorithm="sha1" />"#
+            )
+        };
+        format!(
+            r#"<Role name="{name}"><Instances count="{n_instances}" /><Certificates>{}{}</Certificates></Role>"#,
+            certificate("Elevated", "A".repeat(40)),
+            certificate("Limited", "B".repeat(40)),
+        )
+    };
     let configuration = format!(
-        r#"<ServiceConfiguration serviceName="Confined" xmlns="{schema}/ServiceConfiguration">
-  <Role name="Limited"><Instances count="2" /></Role><Role name="Elevated"><Instances count="1" /></Role>
-  <Role name="Managed"><Instances count="1" /></Role>
-</ServiceConfiguration>"#
+        r#"<ServiceConfiguration serviceName="Confined" xmlns="{schema}/ServiceConfiguration">{}{}{}</ServiceConfiguration>"#,
+        configured("Limited", 2),
+        configured("Elevated", 1),
+        configured("Managed", 1),
     );
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("ServiceDefinition.csdef"), definition).unwrap();
@@ -167,16 +183,6 @@ fn possible(answers: &[(String, String)]) -> Vec<&str> {
 
 const INSTANCES: [&str; 3] = ["Limited_IN_0", "Limited_IN_1", "Elevated_IN_0"];
 
-/// Places a key that is root's, and one that is everybody's, where an instance's certificates are.
-fn place_keys(state: &Path, instance: &str) {
-    let keys = state.join("instances").join(instance).join("certificates");
-    fs::create_dir_all(&keys).unwrap();
-    for (name, mode) in [("elevated.key", 0o600), ("limited.key", 0o644)] {
-        fs::write(keys.join(name), "key").unwrap();
-        fs::set_permissions(keys.join(name), fs::Permissions::from_mode(mode)).unwrap();
-    }
-}
-
 /// Places a program into the store of an instance.
 fn place_program(state: &Path, instance: &str) {
     let store = store(state, instance);
@@ -204,11 +210,10 @@ fn a_limited_role_is_kept_in_its_place_and_an_elevated_one_is_not() {
         let control = folder.path().join("control");
         let service = service(&folder.path().join("service"), &control);
         for instance in INSTANCES {
-            place_keys(&place.state, instance);
             place_program(&place.state, instance);
         }
         place_program(&place.state, "Managed_IN_0");
-        let mut deployment = Deployment::spawn(&service, &place, &[]);
+        let mut deployment = Deployment::spawn(&service, &place, &["--dev-certificates"]);
         deployment.await_ready();
         let status = deployment.status().unwrap();
         assert_eq!(status["limitations"], Value::Array(vec![]), "{status}");
@@ -337,6 +342,7 @@ fn without_root_a_limited_role_writes_only_what_is_its_own_and_the_rest_is_said(
             &state,
             "--listen",
             &listen,
+            "--dev-certificates",
             "--detach",
             "--format",
             "json",
@@ -352,7 +358,9 @@ fn without_root_a_limited_role_writes_only_what_is_its_own_and_the_rest_is_said(
         "{notes}"
     );
     let limitations = status["limitations"].as_array().unwrap();
-    assert_eq!(limitations.len(), 1, "{limitations:?}");
+    assert_eq!(limitations.len(), 2, "{limitations:?}");
+    let stores = limitations[1].as_str().unwrap();
+    assert!(stores.contains("watched, not enforced"), "{stores}");
     let said = limitations[0].as_str().unwrap();
     assert!(
         said.contains("run as the user that started approot"),

@@ -7,7 +7,7 @@ use std::path::Path;
 /// The role that is Ready as it runs: tasks `setup` and `hold`, program `role`.
 pub(super) const PLAIN: &str = "Plain";
 
-/// The role that says that it is Ready, and listens at port 20000 of its address: program `fixture-role`.
+/// The role that says that it is Ready, and listens at port 20000 of its address: program `asked`, which stands in front of `fixture-role`: what the host finds in that one is not what is planted.
 pub(super) const ASKED: &str = "Asked";
 
 /// What follows once the fault is planted and the program was killed.
@@ -68,11 +68,7 @@ fn script(
 ) -> Plant {
     let plant =
         move |approot: &Path| write(approot, program, format!("#!/bin/sh\n{text}\n").as_bytes());
-    let role = if program == "fixture-role" {
-        ASKED
-    } else {
-        PLAIN
-    };
+    let role = if program == "asked" { ASKED } else { PLAIN };
     Plant {
         role,
         ..plain(name, code, then, plant)
@@ -178,13 +174,13 @@ exec cat "$key""#,
             "role",
             "exec nc -vz 127.0.0.1 10000",
         ),
-        // The device fails for certain, whether this machine bounds the store or not.
+        // Where this machine does not bound the store, it is only over its size, and the device fails for certain.
         script(
             "a full store",
             "AW0205",
             Crashes,
             "role",
-            "dd if=/dev/zero of=\"$DATA/file\" bs=64k count=32 || exit 1\nexec dd if=/dev/zero of=/dev/full count=1",
+            "dd if=/dev/zero of=\"$DATA/file\" bs=64k count=200 || exit 1\nexec dd if=/dev/zero of=/dev/full count=1",
         ),
         script(
             "a missing module of Node",
@@ -276,21 +272,21 @@ exec cat "$key""#,
             "a crash in start",
             "AW0303",
             Crashes,
-            "fixture-role",
+            "asked",
             "echo no >&2\nexit 1",
         ),
         script(
             "a program that never says Ready",
             "AW0002",
             Waits,
-            "fixture-role",
+            "asked",
             "exec sleep 3600",
         ),
         script(
             "an endpoint where nothing listens",
             "AW0005",
             Waits,
-            "fixture-role",
+            "asked",
             "exec python3 -c \"import os, socket, time; \
              socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); \
              time.sleep(3600)\"",
@@ -299,7 +295,7 @@ exec cat "$key""#,
             "a taken port",
             "AW0201",
             PortIsTaken,
-            "fixture-role",
+            "asked",
             "until [ -e held ]; do sleep 0.05; done\n\
              exec python3 -c \"import os, socket; socket.create_server((os.environ['ADDRESS'], 20000))\"",
         ),
@@ -307,14 +303,14 @@ exec cat "$key""#,
             "an address of another machine",
             "AW0202",
             Crashes,
-            "fixture-role",
+            "asked",
             "exec python3 -c \"import socket; socket.create_server(('192.0.2.1', 20000))\"",
         ),
         script(
             "a wrong address",
             "AW0004",
             Waits,
-            "fixture-role",
+            "asked",
             "exec python3 -c \"import socket, time; s = socket.create_server(('127.254.17.1', 20000)); time.sleep(3600)\"",
         ),
     ]
