@@ -69,6 +69,10 @@ impl Confiner {
 
     /// Looks at the folders of an attempt, which have been made.
     pub(crate) fn begin_attempt(&mut self, plan: &InstancePlan) -> io::Result<()> {
+        let mut tasks = plan.startup_tasks.iter();
+        if plan.sandbox.is_elevated && tasks.all(|task| task.is_elevated) {
+            return Ok(());
+        }
         self.files = Files::build(&FileRules {
             elsewhere: elsewhere(plan),
             writable: own_folders(plan),
