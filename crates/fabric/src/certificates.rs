@@ -29,14 +29,78 @@ pub struct CertificateSource {
     pub names: Vec<String>,
 }
 
-/// Puts every certificate that a role declares into `store`, as `<thumbprint>.crt` and `.key`. Returns what people
-/// should know about them. Reads and decrypts files: not for a thread that others wait for.
+/// The certificates of a service, found and not yet where hosts copy them from.
+pub(crate) struct Gathered {
+    files: Vec<Files>,
+    /// What people should know about them.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What is kept of one certificate.
+struct Files {
+    thumbprint: String,
+    certificate: String,
+    key: Option<String>,
+}
+
+impl Files {
+    fn of(thumbprint: &str, found: &Certificate) -> Files {
+        Files {
+            thumbprint: thumbprint.to_owned(),
+            certificate: found.pem(),
+            key: found.key.as_ref().map(|key| key.pem().to_string()),
+        }
+    }
+}
+
+impl Gathered {
+    /// Puts them into `store`, as `<thumbprint>.crt` and `.key`.
+    pub(crate) fn keep(&self, store: &Path) -> Result<(), FabricError> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        make(store)?;
+        self.files
+            .iter()
+            .try_for_each(|files| write(&store.join(&files.thumbprint), files))
+    }
+
+    /// Removes from `store` what an earlier deployment had and this one does not: a key is kept no longer than it is
+    /// needed. Only while no host runs that may be copying one.
+    pub(crate) fn forget_others(&self, store: &Path) -> Result<(), FabricError> {
+        let Ok(entries) = fs::read_dir(store) else {
+            return Ok(());
+        };
+        let is_wanted = |path: &Path| {
+            let mut files = self.files.iter();
+            files.any(|files| path.file_stem() == Some(files.thumbprint.as_ref()))
+        };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.is_file() && !is_wanted(&path) {
+                fs::remove_file(&path).map_err(FabricError::file("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn make(store: &Path) -> Result<(), FabricError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(store)
+        .map_err(FabricError::file("make the folder", store))
+}
+
+/// Finds every certificate that a role declares. `store` keeps the authority for development, if one is wanted, and is
+/// not changed otherwise. Reads and decrypts files.
 pub(crate) fn gather(
     service: &Service,
     source: &CertificateSource,
     store: &Path,
-) -> Result<Vec<String>, FabricError> {
+) -> Result<Gathered, FabricError> {
     let mut notes = Vec::new();
+    let mut files = Vec::new();
     let mut wanted: BTreeMap<&str, Wanted> = BTreeMap::new();
     for (role, configuration) in service.definition.roles.iter().zip(&service.roles) {
         notes.extend(imported(role, configuration));
@@ -46,22 +110,16 @@ pub(crate) fn gather(
         }
     }
     if wanted.is_empty() {
-        return Ok(notes);
+        return Ok(Gathered { files, notes });
     }
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(store)
-        .map_err(FabricError::file("make the folder", store))?;
     let password = std::env::var(PASSWORD).ok();
     let folder = Folder::read(&source.folder, password.as_deref());
     let mut authority = None;
     let mut missing = Vec::new();
     for wish in wanted.into_values() {
-        let path = store.join(wish.thumbprint);
         if let Some(found) = folder.find(wish.thumbprint) {
             notes.extend(remarks(&wish, found));
-            write(&path, found)?;
+            files.push(Files::of(wish.thumbprint, found));
         } else if source.stand_ins {
             let authority = match &mut authority {
                 Some(opened) => opened,
@@ -76,7 +134,7 @@ pub(crate) fn gather(
                 wish.name,
                 authority.path().display()
             ));
-            write(&path, &stand_in)?;
+            files.push(Files::of(wish.thumbprint, &stand_in));
         } else {
             missing.push(MissingCertificate {
                 role: wish.role.to_owned(),
@@ -86,7 +144,7 @@ pub(crate) fn gather(
         }
     }
     if missing.is_empty() {
-        return Ok(notes);
+        return Ok(Gathered { files, notes });
     }
     let problems = folder.problems().iter().map(ToString::to_string).collect();
     Err(FabricError::Certificates {
@@ -165,21 +223,22 @@ fn remarks(wish: &Wanted<'_>, found: &Certificate) -> Vec<String> {
 }
 
 fn open_authority(store: &Path) -> Result<Authority, FabricError> {
+    make(store)?;
     Authority::open(&store.join("development")).map_err(|source| FabricError::Authority { source })
 }
 
 /// The key first: a certificate in the folder means that its key is there too, if there is one.
-fn write(path: &Path, certificate: &Certificate) -> Result<(), FabricError> {
+fn write(path: &Path, files: &Files) -> Result<(), FabricError> {
     let (own, key) = (path.with_extension("crt"), path.with_extension("key"));
-    let written = match &certificate.key {
-        Some(found) => replace(&key, &found.pem()),
+    let written = match &files.key {
+        Some(text) => replace(&key, text),
         None => match fs::remove_file(&key) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         },
     };
     written.map_err(FabricError::file("keep the key", &key))?;
-    replace(&own, &certificate.pem()).map_err(FabricError::file("keep the certificate", &own))
+    replace(&own, &files.certificate).map_err(FabricError::file("keep the certificate", &own))
 }
 
 /// Beside and renamed: a host may be copying the file.

@@ -51,7 +51,7 @@ pub(crate) fn plan_next<'a>(
         None => settings.service.clone(),
     };
     let certificates = settings.state.join(LAYOUT.certificates);
-    let notes = gather(&service, &settings.certificates, &certificates)
+    let gathered = gather(&service, &settings.certificates, &certificates)
         .map_err(|error| ConfigureRefused::Invalid(error.to_string()))?;
     let mut taken = addresses::listened_on(current.block);
     taken.extend(leaving.map(|instance| instance.address.octets()[3]));
@@ -81,7 +81,11 @@ pub(crate) fn plan_next<'a>(
     };
     let planned = plan::plan(&service, &options);
     let plan = planned.map_err(|error| ConfigureRefused::Invalid(error.to_string()))?;
-    Ok((plan, notes))
+    // Last: what is refused changes nothing of what runs.
+    gathered
+        .keep(&certificates)
+        .map_err(|error| ConfigureRefused::Conflict(error.to_string()))?;
+    Ok((plan, gathered.notes))
 }
 
 /// Checks the text with the definition in force. Whoever wants to see every finding with its place checks for

@@ -279,11 +279,11 @@ impl Fabric<'_> {
     async fn live(mut self, mut events: mpsc::Receiver<Event>) -> Result<(), FabricError> {
         while !self.act().await {
             let timeout = self.controller.poll_timeout();
-            let due = self.began + timeout.unwrap_or(Duration::from_secs(3600));
+            let due = self.began + timeout.unwrap_or_default();
             let told = tokio::select! {
                 Some(event) = events.recv() => self.translate(event),
                 Some(request) = self.requests.recv() => self.answer(request).await,
-                () = sleep_until(due) => Vec::new(),
+                () = sleep_until(due), if timeout.is_some() => Vec::new(),
             };
             for event in told {
                 self.controller.handle_event(self.began.elapsed(), event);

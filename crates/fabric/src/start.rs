@@ -107,10 +107,12 @@ pub(crate) async fn start(
     let staged = stage(settings)?;
     check_programs(&settings.service, &settings.roles, &staged)?;
     let certificates = settings.state.join(LAYOUT.certificates);
-    let notes = gather(&settings.service, &settings.certificates, &certificates)?;
-    notes
-        .into_iter()
-        .for_each(|note| tell(Notice::Limitation(note)));
+    let gathered = gather(&settings.service, &settings.certificates, &certificates)?;
+    gathered.forget_others(&certificates)?;
+    gathered.keep(&certificates)?;
+    for note in gathered.notes {
+        tell(Notice::Limitation(note));
+    }
     let block = addresses::claim_block(keeper).await?;
     let options = Options {
         deployment_id: deployment_id()?,

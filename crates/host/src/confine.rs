@@ -16,7 +16,7 @@ use sandbox::{
     Cgroup, Confinement, Elsewhere, FileRules, Files, Hierarchies, Limits, View, ViewRules,
 };
 
-use crate::interpreter;
+use crate::{interpreter, stores};
 
 /// The bytes of a MiB.
 const MIB: u64 = 1024 * 1024;
@@ -85,6 +85,7 @@ impl Confiner {
             let rules = ViewRules {
                 identity,
                 shown: shown(plan),
+                foreign: stores::of_others(&plan.paths.root),
                 ..ViewRules::default()
             };
             if !rules.are_met_everywhere() {
@@ -138,6 +139,7 @@ impl Confiner {
                     shown,
                     without_code,
                     with_code,
+                    foreign: stores::of_others(&plan.paths.root),
                 })?)
             }
             None => None,

@@ -10,7 +10,7 @@ use host_core::{Event, Instance, Limits, Shape};
 use ipc::{Link, LinkError, ProcessLock, Receiver, Sender, greet};
 use plan::InstancePlan;
 use rustix::process::{Signal, kill_process};
-use sandbox::descendants;
+use sandbox::{Hierarchies, descendants};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
@@ -95,7 +95,7 @@ async fn serve(assignment: &Assignment) -> Result<(), HostError> {
     let Some((generation, plan, renewal)) = started else {
         return Ok(());
     };
-    let begun = begin(assignment, generation)
+    let begun = begin(assignment, generation, &plan.sandbox.group)
         .await
         .and_then(|()| renewal.map_or(Ok(()), |renewal| renew(&plan, renewal)));
     if let Err(error) = begun {
@@ -130,8 +130,9 @@ async fn await_fabric(socket: &Path) -> Result<(Receiver, Sender), HostError> {
     Ok(Link::new(stream).split())
 }
 
-/// Refuses a stale order, and ends what an earlier host of the instance has left behind.
-async fn begin(assignment: &Assignment, generation: u64) -> Result<(), HostError> {
+/// Refuses a stale order, and ends what an earlier host of the instance has left behind: what is in its control group,
+/// where it has one, and what has its mark, which a process can put off.
+async fn begin(assignment: &Assignment, generation: u64, group: &str) -> Result<(), HostError> {
     let path = assignment.root.join("generation");
     let latest = fs::read_to_string(&path)
         .ok()
@@ -154,8 +155,12 @@ async fn begin(assignment: &Assignment, generation: u64) -> Result<(), HostError
     }
     let root = assignment.root.to_string_lossy();
     let deadline = Instant::now() + LEFT_OVER_LIMIT;
+    let hierarchies = Hierarchies::find();
     loop {
-        let left = descendants::marked("RoleRoot", &root);
+        let mut left = descendants::marked("RoleRoot", &root);
+        if !group.is_empty() {
+            left.extend(hierarchies.processes_in(group));
+        }
         if left.is_empty() {
             return Ok(());
         }
@@ -196,7 +201,7 @@ async fn live(plan: InstancePlan, mut receiver: Receiver, sender: Sender) -> Res
             }
         }
         let timeout = instance.poll_timeout();
-        let due = timeout.map_or(began + Duration::from_secs(3600), |timeout| began + timeout);
+        let due = began + timeout.unwrap_or_default();
         tokio::select! {
             Some(item) = news.recv() => match item {
                 News::Event(event) => instance.handle_event(began.elapsed(), event),
@@ -215,7 +220,7 @@ async fn live(plan: InstancePlan, mut receiver: Receiver, sender: Sender) -> Res
                     instance.handle_event(began.elapsed(), Event::FabricGone);
                 }
             },
-            () = sleep_until(due) => instance.handle_timeout(began.elapsed()),
+            () = sleep_until(due), if timeout.is_some() => instance.handle_timeout(began.elapsed()),
         }
     }
 }

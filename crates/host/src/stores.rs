@@ -245,6 +245,17 @@ fn mounted_below(folder: &Path) -> Vec<PathBuf> {
     points.filter(|point| point.starts_with(folder)).collect()
 }
 
+/// Where stores of other instances than that of `root` are mounted, whosever they are.
+pub(crate) fn of_others(root: &Path) -> Vec<PathBuf> {
+    let is_store = |path: &PathBuf| {
+        let folder = path.parent().and_then(Path::file_name);
+        folder.is_some_and(|name| name == "directory") && !path.starts_with(root)
+    };
+    let mut mounted = mounted_below(Path::new("/"));
+    mounted.retain(is_store);
+    mounted
+}
+
 /// Undoes the escapes of proc(5): a backslash and three octal digits.
 fn unescape(text: &str) -> String {
     let mut parts = text.split('\\');

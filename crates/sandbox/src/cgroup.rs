@@ -18,6 +18,8 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
+use rustix::process::Pid;
+
 /// The most processes and threads of an instance: enough for any runtime, and short of the kernel's own limit.
 const TASKS_MAX: u64 = 8192;
 
@@ -108,6 +110,20 @@ impl Hierarchies {
     /// Whether processor time can be limited.
     pub fn limit_cores(&self) -> bool {
         self.bases.iter().any(|base| base.has_cpu)
+    }
+
+    /// The processes in the group `name`, whoever made it.
+    pub fn processes_in(&self, name: &str) -> Vec<Pid> {
+        let mut found: Vec<Pid> = Vec::new();
+        for base in &self.bases {
+            let list = base.folder.join(name).join("cgroup.procs");
+            let list = fs::read_to_string(list).unwrap_or_default();
+            let pids = list.lines().filter_map(|line| line.parse().ok());
+            found.extend(pids.filter_map(Pid::from_raw));
+        }
+        found.sort_by_key(|pid| pid.as_raw_nonzero());
+        found.dedup();
+        found
     }
 
     /// Removes the groups below every group `name` of this machine that hold no process, and then that group. What

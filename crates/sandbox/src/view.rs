@@ -29,6 +29,8 @@ pub struct ViewRules {
     pub without_code: Vec<PathBuf>,
     /// Files in those that can.
     pub with_code: Vec<PathBuf>,
+    /// Mounts of others. A namespace has a copy of every mount, and a file system is in use for as long as any has it.
+    pub foreign: Vec<PathBuf>,
 }
 
 impl ViewRules {
@@ -96,6 +98,10 @@ fn build(rules: &ViewRules) -> io::Result<View> {
         return Err(io::Error::last_os_error());
     }
     mount(None, Path::new("/"), libc::MS_REC | libc::MS_SLAVE, None)?;
+    for path in &rules.foreign {
+        // Gone meanwhile, or below another that is: either way it is not held.
+        let _ = unmount(path);
+    }
     // Held from before anything is covered, and of this namespace: each is mounted again at its own path.
     let mut covered: BTreeMap<PathBuf, Vec<(&Path, File)>> = BTreeMap::new();
     for path in &rules.shown {
@@ -171,6 +177,15 @@ fn mount(
                 format!("cannot mount at {path}: {error}"),
             ))
         }
+    }
+}
+
+fn unmount(path: &Path) -> io::Result<()> {
+    let path = text(path)?;
+    // SAFETY: a string that ends with a zero and lives until the call is over.
+    match unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 
