@@ -253,6 +253,42 @@ fn a_store_has_the_size_that_was_declared() {
     fs::remove_dir_all(&place.state).unwrap();
 }
 
+/// Below a folder that others may not pass, as here, each instance has a mount namespace of its own.
+#[test]
+fn a_store_outlives_a_reboot_beside_other_instances() {
+    if !(is_root() && has_program("mkfs.ext4")) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let service = write(folder.path(), STORES, 2, vec![]);
+    write_script(folder.path(), "fill.sh", FILL);
+    let place = Place::new(folder.path());
+    let mut deployment = Deployment::spawn(&service, &place, &[]);
+    deployment.await_ready();
+    let filled = || {
+        let output = deployment.approot(&["logs"]);
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        let n_filled = output.matches("out: filled\n").count();
+        if n_filled == 2 { Ok(()) } else { Err(output) }
+    };
+    wait_within(PATIENCE, "both have filled their stores", filled);
+    for instance in ["Fixture_IN_0", "Fixture_IN_1"] {
+        let rebooted = deployment.approot(&["reboot", instance]);
+        assert!(rebooted.status.success(), "{rebooted:?}");
+    }
+    let found = || {
+        let output = deployment.approot(&["logs"]);
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        let n_found = output.matches("found filler and\n").count();
+        assert!(!output.contains("is in use"), "{output}");
+        if n_found == 2 { Ok(()) } else { Err(output) }
+    };
+    wait_within(PATIENCE, "both have found what they had", found);
+    assert_eq!(mounts_of(&place), 4);
+    stop(&mut deployment);
+    assert_eq!(mounts_of(&place), 0);
+}
+
 #[test]
 fn a_store_that_no_machine_bounds_is_watched() {
     let folder = tempfile::tempdir().unwrap();
