@@ -65,7 +65,7 @@ pub(crate) fn prepare(plan: &InstancePlan) -> Result<Vec<String>, PrepareError> 
     }
     prepare_approot(plan)?;
     empty(&plan.paths.temp)?;
-    let remarks = stores::enforce(plan);
+    let remarks = stores::enforce(plan)?;
     for store in &plan.local_resources {
         make(&store.path, 0o755)?;
         if store.clean_on_role_recycle {
