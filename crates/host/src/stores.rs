@@ -94,7 +94,11 @@ pub(crate) fn enforce(plan: &InstancePlan) -> Result<Vec<String>, PrepareError> 
             Ok(remark) => remarks.extend(remark),
             Err(reason) if image(root, store).exists() => {
                 let cannot = failed("mount the local store", &store.path);
-                return Err(cannot(io::Error::other(reason)));
+                let words = format!(
+                    "{reason}; its file system is in {}",
+                    image(root, store).display()
+                );
+                return Err(cannot(io::Error::other(words)));
             }
             Err(reason) => remarks.push(format!(
                 "the size of the local store {} is watched and not enforced: {reason}",
@@ -163,7 +167,7 @@ fn mount(
     if is_attached(&image) {
         return Err(format!("{} is in use", image.display()));
     }
-    let remark = match found {
+    let mut remark = match found {
         None if !is_empty(&store.path) => {
             return Err("it holds what was written before sizes were enforced".to_owned());
         }
@@ -171,7 +175,12 @@ fn mount(
         Some(found) if found != bytes => resize(tools, &image, found, bytes).err().map(keeps),
         Some(_) => None,
     };
-    let attached = attach(tools, &image, &store.path);
+    let mut attached = attach(tools, &image, &store.path);
+    if attached.is_err() && found.is_some() && store.clean_on_role_recycle {
+        // What it holds is to be removed anyhow.
+        remark = None;
+        attached = make(tools, &image, bytes).and_then(|()| attach(tools, &image, &store.path));
+    }
     if attached.is_err() && found.is_none() {
         // It holds nothing yet; this machine may never be able to mount it.
         let _ = fs::remove_file(&image);

@@ -133,6 +133,12 @@ fn an_image_that_cannot_be_resized_or_mounted_is_left_as_it_was() {
         assert_eq!(held.len() as u64, bytes);
         assert!(!image.with_extension("new").exists());
     }
+    let cleaned = LocalResourcePlan {
+        clean_on_role_recycle: true,
+        ..it.store(20)
+    };
+    assert_eq!(mount(it.folder.path(), &cleaned, false), Ok(None));
+    assert!(it.fill() >= 20 * MIB, "it is made anew");
 }
 
 #[test]
