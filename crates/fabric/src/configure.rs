@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use diagnostics::Sources;
 use plan::{DeploymentPlan, InstancePlan, Options, Package};
 use schema::Service;
+use tokio::task::spawn_blocking;
 
 use crate::addresses;
 use crate::certificates::gather;
@@ -34,13 +35,12 @@ pub(crate) fn merge(before: ConfigureRequest, request: ConfigureRequest) -> Conf
 }
 
 /// Plans what `request` asks for, and puts the certificates for it where hosts find them; returns what people should
-/// know about those, too. Reads and decrypts files while the fabric does nothing else, which neither clients nor hosts
-/// wait for. Instances that stay keep their addresses, and nobody gets one that another still
-/// has, be it on its way out.
+/// know about those, too. They are read and decrypted on another thread. Instances that stay keep their addresses, and
+/// nobody gets one that another still has, be it on its way out.
 ///
 /// # Errors
-/// [`ConfigureRefused::Invalid`].
-pub(crate) fn plan_next<'a>(
+/// [`ConfigureRefused`].
+pub(crate) async fn plan_next<'a>(
     settings: &Settings,
     request: &ConfigureRequest,
     current: &DeploymentPlan,
@@ -51,7 +51,10 @@ pub(crate) fn plan_next<'a>(
         None => settings.service.clone(),
     };
     let certificates = settings.state.join(LAYOUT.certificates);
-    let gathered = gather(&service, &settings.certificates, &certificates)
+    let (wanted, from, to) = (service.clone(), settings.certificates.clone(), certificates.clone());
+    let gathered = spawn_blocking(move || gather(&wanted, &from, &to))
+        .await
+        .map_err(|error| ConfigureRefused::Conflict(error.to_string()))?
         .map_err(|error| ConfigureRefused::Invalid(error.to_string()))?;
     let mut taken = addresses::listened_on(current.block);
     taken.extend(leaving.map(|instance| instance.address.octets()[3]));

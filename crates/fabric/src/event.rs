@@ -19,6 +19,8 @@ pub(crate) enum Event {
     /// A host's link has ended. The keeper tells of the host's own end, as long as there is one.
     HostUnlinked(InstanceId),
     HostRefused(InstanceId, String),
-    /// The folders of an instance that has left are gone, or why not.
+    /// What people should know of; it is tried again.
+    Failed(FabricError),
+    /// Nothing of an instance that has left runs or is mounted, and its folders are gone, or why not.
     Discarded(InstanceId, Option<FabricError>),
 }

@@ -347,6 +347,10 @@ impl Fabric<'_> {
                 vec![ControllerEvent::BalancerGone]
             }
             Event::Balancer(said) => self.translate_balancer(said).into_iter().collect(),
+            Event::Failed(error) => {
+                self.tell(Notice::Failed(error));
+                vec![]
+            }
             Event::Discarded(instance, failed) => {
                 self.discarded(instance.clone(), failed);
                 vec![ControllerEvent::Vacant(instance)]
@@ -427,7 +431,7 @@ impl Fabric<'_> {
                     .collect()
             }
             ControlRequest::Configure(request, answer) => {
-                let (outcome, event) = self.configure(request);
+                let (outcome, event) = self.configure(request).await;
                 let _ = answer.send(outcome);
                 event.into_iter().collect()
             }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use causes::Doing;
@@ -14,6 +16,7 @@ use sandbox::descendants;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::confine::{Alone, Confiner};
 use crate::error::HostError;
@@ -54,8 +57,8 @@ pub(crate) struct Driver {
     events: mpsc::Sender<News>,
     said: watch::Sender<Said>,
     sockets: Sockets,
-    /// Looks at local stores while the program runs.
-    watching: Option<JoinHandle<()>>,
+    /// Makes what the attempt finds on disk; nothing else runs meanwhile.
+    preparing: Option<JoinHandle<()>>,
 }
 
 /// What the fabric is told; the newest counts.
@@ -100,7 +103,7 @@ impl Driver {
             events,
             said,
             sockets: Sockets::default(),
-            watching: None,
+            preparing: None,
         })
     }
 
@@ -210,7 +213,7 @@ impl Driver {
         let copying = InstancePlan::clone(&plan);
         let confiner = self.confiner.clone();
         let log = self.log.clone();
-        tokio::task::spawn_local(async move {
+        self.preparing = Some(tokio::task::spawn_local(async move {
             let prepared = tokio::task::spawn_blocking(move || prepare(&copying)).await;
             let result = match prepared {
                 Ok(Ok(remarks)) => {
@@ -228,7 +231,7 @@ impl Driver {
                 evidence.not_prepared(reason);
             }
             let _ = events.send(News::Event(Event::Prepared(result))).await;
-        });
+        }));
     }
 
     fn start_task(&mut self, index: usize) {
@@ -300,7 +303,11 @@ impl Driver {
                     pid: pid.as_raw_nonzero().get(),
                 });
                 self.set_watchdog(pid);
-                self.watch(running, Part::Program, Event::ProgramEnded);
+                let looking = self.watch_stores();
+                self.watch(running, Part::Program, |exit| {
+                    drop(looking);
+                    Event::ProgramEnded(exit)
+                });
             }
             Err(error) => {
                 self.evidence.not_started(Part::Program, &error);
@@ -309,23 +316,23 @@ impl Driver {
                 });
             }
         }
-        self.watch_stores();
     }
 
-    /// Says of stores that nothing else keeps to their sizes when they hold more, until the next attempt.
-    fn watch_stores(&mut self) {
-        if let Some(before) = self.watching.take() {
-            before.abort();
-        }
-        let Some(mut watch) = Watch::of(&self.plan) else {
-            return;
-        };
+    /// Says of stores that nothing else keeps to their sizes when they hold more, until what is returned is dropped.
+    fn watch_stores(&self) -> Option<Looking> {
+        let mut watch = Watch::of(&self.plan)?;
+        let looking = Looking::default();
+        let is_over = looking.is_over.clone();
         let (events, log) = (self.events.clone(), self.log.clone());
-        self.watching = Some(tokio::task::spawn_local(async move {
+        tokio::task::spawn_local(async move {
             loop {
                 tokio::time::sleep(watch.pause()).await;
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let is_over = is_over.clone();
                 let looked = tokio::task::spawn_blocking(move || {
-                    let said = watch.look();
+                    let said = watch.look(&is_over);
                     (watch, said)
                 });
                 let Ok((looked, said)) = looked.await else {
@@ -337,7 +344,8 @@ impl Driver {
                     let _ = events.send(News::Event(Event::Detail(line))).await;
                 }
             }
-        }));
+        });
+        Some(looking)
     }
 
     /// What keeps the program from executing another file, where it may not.
@@ -419,7 +427,11 @@ impl Driver {
 
     /// Kills until nothing is left below this process, then says so. What this host started is reaped by those
     /// who watch it, so that no exit status is lost; orphans that came to us are reaped here.
-    fn empty(&self) {
+    ///
+    /// What is still being prepared is waited for, as the next attempt and the end of the host would: the programs
+    /// that work on local stores are children too, and are not to be cut short.
+    fn empty(&mut self) {
+        let preparing = self.preparing.take();
         let (running, events, log) = (self.running.clone(), self.events.clone(), self.log.clone());
         // All at once where the machine can; the loop finds them dead then.
         if let Some(group) = self.confiner.borrow().group() {
@@ -427,6 +439,15 @@ impl Driver {
         }
         let (evidence, said) = (self.evidence.clone(), self.said.clone());
         tokio::task::spawn_local(async move {
+            if let Some(mut preparing) = preparing
+                && timeout(EMPTY_WARNING, &mut preparing).await.is_err()
+            {
+                log.line(
+                    "host",
+                    "what was begun for the attempt is brought to its end first",
+                );
+                let _ = preparing.await;
+            }
             let began = Instant::now();
             let mut is_warned = false;
             let mut pause = EMPTY_PAUSE;
@@ -464,6 +485,18 @@ impl Driver {
         tokio::task::spawn_local(async move {
             let _ = events.send(News::Event(event)).await;
         });
+    }
+}
+
+/// Stores are looked at until this is dropped, also by the look that is under way: the next attempt waits for it.
+#[derive(Debug, Default)]
+struct Looking {
+    is_over: Arc<AtomicBool>,
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 }
 

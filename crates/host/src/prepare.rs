@@ -12,6 +12,7 @@
 //!
 //! Source: "What survives", in the platform's description of its disks.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -64,7 +65,7 @@ pub(crate) fn prepare(plan: &InstancePlan) -> Result<Vec<String>, PrepareError> 
     }
     prepare_approot(plan)?;
     empty(&plan.paths.temp)?;
-    let remarks = stores::enforce(plan);
+    let remarks = stores::enforce(plan)?;
     for store in &plan.local_resources {
         make(&store.path, 0o755)?;
         if store.clean_on_role_recycle {
@@ -88,23 +89,63 @@ pub(crate) fn close(folder: &Path, identity: u32) -> io::Result<()> {
 }
 
 /// Gives the folder and all below it to the instance's user. Where the folder is that user's already, so is the rest:
-/// it comes last. Links are not followed, and a file that has several names stays whose it is, as one of them may be
-/// elsewhere.
+/// it comes last. Links are not followed, and a file stays whose it is when one of its names is elsewhere.
 fn give(folder: &Path, identity: u32) -> Result<(), PrepareError> {
     let found = fs::symlink_metadata(folder).map_err(failed("look at", folder))?;
-    if found.uid() == identity && found.gid() == identity {
+    if is_of(&found, identity) {
         return Ok(());
     }
+    let mut several = HashMap::new();
     if found.is_dir() {
-        for entry in fs::read_dir(folder).map_err(failed("read the folder", folder))? {
-            let entry = entry.map_err(failed("read the folder", folder))?;
-            give(&entry.path(), identity)?;
-        }
-    } else if found.nlink() > 1 {
-        return Ok(());
+        give_below(folder, identity, &mut several)?;
     }
-    lchown(folder, Some(identity), Some(identity))
-        .map_err(failed("give to the instance's user", folder))
+    for Named { left, path } in several.into_values() {
+        if left == 0 {
+            hand_over(&path, identity)?;
+        }
+    }
+    hand_over(folder, identity)
+}
+
+/// A file of several names: one of them, and how many have not been met.
+struct Named {
+    left: u64,
+    path: PathBuf,
+}
+
+/// `several` takes the files of several names, by device and number.
+fn give_below(
+    folder: &Path,
+    identity: u32,
+    several: &mut HashMap<(u64, u64), Named>,
+) -> Result<(), PrepareError> {
+    for entry in fs::read_dir(folder).map_err(failed("read the folder", folder))? {
+        let entry = entry.map_err(failed("read the folder", folder))?;
+        let path = entry.path();
+        let found = entry.metadata().map_err(failed("look at", &path))?;
+        if found.is_dir() {
+            give_below(&path, identity, several)?;
+        } else if found.nlink() > 1 {
+            let left = found.nlink();
+            let key = (found.dev(), found.ino());
+            let named = several.entry(key).or_insert(Named { left, path });
+            named.left = named.left.saturating_sub(1);
+            continue;
+        }
+        if !is_of(&found, identity) {
+            hand_over(&path, identity)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_of(found: &fs::Metadata, identity: u32) -> bool {
+    found.uid() == identity && found.gid() == identity
+}
+
+fn hand_over(path: &Path, identity: u32) -> Result<(), PrepareError> {
+    lchown(path, Some(identity), Some(identity))
+        .map_err(failed("give to the instance's user", path))
 }
 
 /// Removes what does not survive a renewal; the next attempt makes it anew. May be repeated.
@@ -356,6 +397,30 @@ mod tests {
         fs::remove_file(folder.path().join("AB.crt")).unwrap();
         let error = prepare(&plan).unwrap_err().to_string();
         assert!(error.starts_with("cannot place the certificate"), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_given_when_all_of_its_names_are_in_the_folder() {
+        if !test_support::is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store");
+        fs::create_dir_all(store.join("a/b")).unwrap();
+        fs::write(store.join("inside"), "").unwrap();
+        fs::hard_link(store.join("inside"), store.join("a/b/same")).unwrap();
+        fs::write(folder.path().join("outside"), "").unwrap();
+        fs::hard_link(folder.path().join("outside"), store.join("a/link")).unwrap();
+        symlink(folder.path().join("outside"), store.join("a/symbolic")).unwrap();
+        for identity in [4_000_001, 4_000_002] {
+            give(&store, identity).unwrap();
+            for path in ["", "a", "a/b", "inside", "a/symbolic"] {
+                let found = fs::symlink_metadata(store.join(path)).unwrap();
+                assert!(is_of(&found, identity), "{path}");
+            }
+            let outside = fs::metadata(store.join("a/link")).unwrap();
+            assert_eq!(outside.uid(), 0);
+        }
     }
 
     #[test]

@@ -61,7 +61,8 @@ pub fn run(assignment: &str, inherited: Vec<OwnedFd>) -> Result<(), HostError> {
     let outcome = LocalSet::new().block_on(&runtime, serve(&assignment));
     // Whatever it was still preparing is done then.
     drop(runtime);
-    stores::release(&assignment.root);
+    // What stays mounted, the next host takes over.
+    let _ = stores::release(&assignment.root);
     drop(inherited);
     drop(lock);
     outcome

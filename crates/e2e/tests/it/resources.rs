@@ -1,8 +1,9 @@
 //! What a role is given besides its endpoints: command lines as they were written for Windows, certificates,
 //! and local stores of their declared sizes.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -319,4 +320,94 @@ fn a_store_that_no_machine_bounds_is_watched() {
     );
     stop(&mut deployment);
     assert_eq!(mounts_of(&place), 0);
+}
+
+#[test]
+fn a_file_system_that_is_being_made_is_not_cut_short() {
+    if !(is_root() && has_program("mkfs.ext4")) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let service = write(folder.path(), STORES, 1, vec![]);
+    write_script(folder.path(), "fill.sh", FILL);
+    let place = Place::new(folder.path());
+    let path = std::env::var("PATH").unwrap();
+    let slow = format!(
+        r#"#!/bin/sh
+cd "$(dirname "$0")"
+touch began
+while ! test -e go; do sleep 0.05; done
+PATH='{path}' mkfs.ext4 "$@" && touch made"#
+    );
+    let tools = folder.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    fs::write(tools.join("mkfs.ext4"), slow).unwrap();
+    fs::set_permissions(tools.join("mkfs.ext4"), Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{path}", tools.display());
+    let mut deployment = Deployment::spawn_with(&service, &place, &[], &[("PATH", &path)]);
+    let there = |name: &str| tools.join(name).exists().then_some(()).ok_or(());
+    wait_within(PATIENCE, "it begins", || there("began"));
+    deployment.approot(&["recycle", "Fixture_IN_0"]);
+    logged(&deployment, "is brought to its end first");
+    fs::write(tools.join("go"), "").unwrap();
+    deployment.await_ready();
+    assert_eq!(there("made"), Ok(()));
+    assert_eq!(mounts_of(&place), 2);
+    stop(&mut deployment);
+    assert_eq!(mounts_of(&place), 0);
+}
+
+/// Does not stop when it is told to, and leaves somebody in a store.
+const STUBBORN: &str = "trap '' TERM
+cd $KEPT
+setsid sleep 1000 &
+echo stays
+while :; do sleep 1; done";
+
+#[test]
+fn an_instance_that_leaves_with_its_host_killed_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = write(folder.path(), STORES, 2, vec![]);
+    write_script(folder.path(), "fill.sh", STUBBORN);
+    let place = Place::new(folder.path());
+    let mut deployment = Deployment::spawn(&service, &place, &[]);
+    deployment.await_ready();
+    let root = place.state.join("instances/Fixture_IN_1");
+    wait_within(PATIENCE, "both stay", || {
+        let output = deployment.approot(&["logs"]);
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.matches("stays").count() == 2 {
+            Ok(())
+        } else {
+            Err(output)
+        }
+    });
+    let mounts = mounts_of(&place);
+    let scaled = deployment.approot(&["scale", "Fixture=1"]);
+    assert!(scaled.status.success(), "{scaled:?}");
+    let host = processes::lock_holder(&root.join("lock")).expect("its role does not stop");
+    processes::kill(host);
+    wait_within(PATIENCE, "the folder is gone", || {
+        if root.exists() {
+            Err(deployment.printed())
+        } else {
+            Ok(())
+        }
+    });
+    assert_eq!(mounts_of(&place), mounts / 2);
+    let printed = deployment.printed();
+    assert!(!printed.contains("cannot"), "{printed}");
+    kill_all(&place);
+    drop(deployment);
+    for store in ["Kept", "Cleaned"] {
+        let path = place
+            .state
+            .join("instances/Fixture_IN_0/directory")
+            .join(store);
+        let _ = Command::new("umount")
+            .arg("-l")
+            .arg(path)
+            .stderr(Stdio::null())
+            .status();
+    }
 }

@@ -14,12 +14,13 @@ use crate::FabricError;
 use crate::configure::{merge, plan_next};
 use crate::event::Event;
 use crate::handle::{ConfigureRefused, ConfigureRequest, Configured, RenewRefused};
+use crate::left_over;
 use crate::notice::Notice;
 use crate::start::check_socket_paths;
 
 impl Fabric<'_> {
     /// Plans and commits a new configuration; returns what the controller is to hear of it.
-    pub(super) fn configure(
+    pub(super) async fn configure(
         &mut self,
         request: ConfigureRequest,
     ) -> (
@@ -29,7 +30,7 @@ impl Fabric<'_> {
         if let Err(refused) = self.may_configure() {
             return (Err(refused), None);
         }
-        match self.commit(request) {
+        match self.commit(request).await {
             Ok((configured, event)) => (Ok(configured), event),
             Err(refused) => (Err(refused), None),
         }
@@ -52,14 +53,15 @@ impl Fabric<'_> {
         )))
     }
 
-    fn commit(
+    async fn commit(
         &mut self,
         request: ConfigureRequest,
     ) -> Result<(Configured, Option<ControllerEvent>), ConfigureRefused> {
         let failed = |error: FabricError| ConfigureRefused::Conflict(error.to_string());
         let request = merge(self.store.request().map_err(failed)?, request);
         let current = self.controller.plan();
-        let (next, notes) = plan_next(self.settings, &request, current, self.controller.leaving())?;
+        let leaving = self.controller.leaving();
+        let (next, notes) = plan_next(self.settings, &request, current, leaving).await?;
         let difference = difference(current, &next);
         if difference.is_empty() {
             // The text may differ, and is what a later `scale` begins from.
@@ -137,13 +139,15 @@ impl Fabric<'_> {
         }
     }
 
-    /// Removes the folders of an instance that has left, and then says that its place is vacant.
+    /// Ends what a host that was killed has left of an instance, removes the folders, and then says that its place is
+    /// vacant: where a store is still mounted, its contents are not to be removed as if they were folders.
     pub(super) fn discard(&mut self, instance: InstanceId) {
         self.discarding.insert(instance.clone());
         let folders = [&self.settings.state, &self.settings.runtime_directory]
             .map(|folder| folder.join(crate::LAYOUT.instances).join(instance.as_str()));
         let events = self.events.clone();
         tokio::task::spawn_local(async move {
+            left_over::end(&folders[0], &events).await;
             let removed = tokio::task::spawn_blocking(move || remove(&folders)).await;
             let failed = removed.ok().and_then(Result::err);
             let _ = events.send(Event::Discarded(instance, failed)).await;

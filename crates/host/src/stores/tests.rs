@@ -16,7 +16,7 @@ struct Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        release(self.folder.path());
+        let _ = release(self.folder.path());
     }
 }
 
@@ -74,7 +74,7 @@ fn a_store_has_the_room_that_was_declared_and_little_more() {
         let most = declared + declared / 20 + 3 * MIB;
         assert!((declared..=most).contains(&bytes), "{size_mb} MB: {bytes}");
         assert!(is_empty(&it.store(1).path), "nothing else is in it");
-        release(it.folder.path());
+        release(it.folder.path()).unwrap();
         fs::remove_dir_all(images(it.folder.path())).unwrap();
     }
 }
@@ -87,7 +87,7 @@ fn what_a_store_holds_survives_another_mount_and_another_size() {
     fs::write(&note, "kept").unwrap();
     // As after a host that was killed.
     it.mount(20).unwrap();
-    release(it.folder.path());
+    release(it.folder.path()).unwrap();
     assert!(!note.exists(), "it is unmounted");
     for size_mb in [20, 40, 12] {
         assert_eq!(it.mount(size_mb).unwrap(), None);
@@ -110,6 +110,56 @@ fn a_store_that_holds_more_than_its_new_size_keeps_the_old_one() {
     let remark = it.mount(9).unwrap().unwrap();
     assert!(remark.contains("keeps the size"), "{remark}");
     assert_eq!(fs::metadata(&large).unwrap().len(), 15 << 20);
+}
+
+#[test]
+fn an_image_that_cannot_be_resized_or_mounted_is_left_as_it_was() {
+    let Some(it) = Fixture::new() else { return };
+    it.mount(20).unwrap();
+    release(it.folder.path()).unwrap();
+    let image = image(it.folder.path(), &it.store(20));
+    let bytes = image_bytes(20);
+    fs::write(&image, "no file system").unwrap();
+    File::options()
+        .write(true)
+        .open(&image)
+        .and_then(|file| file.set_len(bytes))
+        .unwrap();
+    for size_mb in [40, 12, 20] {
+        let error = it.mount(size_mb).unwrap_err();
+        assert!(error.starts_with("`e2fsck`"), "{error}");
+        let held = fs::read(&image).unwrap();
+        assert!(held.starts_with(b"no file system"));
+        assert_eq!(held.len() as u64, bytes);
+        assert!(!image.with_extension("new").exists());
+    }
+    let cleaned = LocalResourcePlan {
+        clean_on_role_recycle: true,
+        ..it.store(20)
+    };
+    assert_eq!(mount(it.folder.path(), &cleaned, false), Ok(None));
+    assert!(it.fill() >= 20 * MIB, "it is made anew");
+}
+
+#[test]
+fn a_copy_has_the_bytes_and_the_holes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    let file = File::create_new(&from).unwrap();
+    let copy = |bytes: &[(u64, &[u8])], length| {
+        for (at, bytes) in bytes {
+            std::os::unix::fs::FileExt::write_all_at(&file, bytes, *at).unwrap();
+        }
+        file.set_len(length).unwrap();
+        copy_sparse(&from, &File::create(&to).unwrap()).unwrap();
+        assert!(fs::read(&from).unwrap() == fs::read(&to).unwrap());
+        assert!(fs::metadata(&to).unwrap().blocks() * 512 < MIB);
+    };
+    copy(&[], 0);
+    copy(&[], 8 * MIB);
+    let page = [7; 8192];
+    copy(&[(0, &page), (5 * MIB, &page)], 8 * MIB);
+    copy(&[(9 * MIB, &page)], 9 * MIB + 8192);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use plan::InstancePlan;
@@ -66,19 +67,20 @@ impl Watch {
         self.pause
     }
 
-    /// Looks at every store, and says which hold more than they may that did not before.
-    pub(crate) fn look(&mut self) -> Vec<String> {
+    /// Looks at every store, and says which hold more than they may that did not before. Stops where it is when nobody
+    /// wants to know any more.
+    pub(crate) fn look(&mut self, is_over: &AtomicBool) -> Vec<String> {
         let began = Instant::now();
         let stores = self.stores.iter_mut();
-        let said = stores.filter_map(Store::look).collect();
+        let said = stores.filter_map(|store| store.look(is_over)).collect();
         self.pause = PAUSE.max(began.elapsed() * PAUSE_PER_LOOK);
         said
     }
 }
 
 impl Store {
-    fn look(&mut self) -> Option<String> {
-        let held = held(&self.path);
+    fn look(&mut self, is_over: &AtomicBool) -> Option<String> {
+        let held = held(&self.path, is_over)?;
         let was_over = std::mem::replace(&mut self.is_over, held > self.size_mb * MIB);
         (self.is_over && !was_over).then(|| {
             format!(
@@ -93,18 +95,19 @@ impl Store {
 
 /// Bytes on disk below a folder. Follows no link, enters no other file system, and counts a file of several
 /// names once.
-fn held(folder: &Path) -> u64 {
-    let Ok(own) = fs::symlink_metadata(folder) else {
-        return 0;
-    };
+fn held(folder: &Path, is_over: &AtomicBool) -> Option<u64> {
+    let own = fs::symlink_metadata(folder).ok()?;
     let mut folders = vec![folder.to_owned()];
     let mut counted = HashSet::new();
     let (mut entries, mut bytes) = (0, 0);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             entries += 1;
+            if is_over.load(Ordering::Relaxed) {
+                return None;
+            }
             if entries > ENTRIES_MAX {
-                return bytes;
+                return Some(bytes);
             }
             let Ok(found) = entry.metadata() else {
                 continue;
@@ -119,7 +122,7 @@ fn held(folder: &Path) -> u64 {
             }
         }
     }
-    bytes
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -146,20 +149,25 @@ mod tests {
             }],
             pause: PAUSE,
         };
-        assert!(watch.look().is_empty());
+        let goes_on = AtomicBool::new(false);
+        assert!(watch.look(&goes_on).is_empty());
         fs::write(store.join("more"), megabytes(2)).unwrap();
-        let said = watch.look();
+        let said = watch.look(&goes_on);
         assert_eq!(said.len(), 1);
         assert!(
             said[0].starts_with("the local store Cache holds "),
             "{said:?}"
         );
         assert!(said[0].ends_with(" and 2 MB are declared"), "{said:?}");
-        assert!(watch.look().is_empty());
+        assert!(watch.look(&goes_on).is_empty());
         fs::remove_file(store.join("more")).unwrap();
-        assert!(watch.look().is_empty());
+        assert!(watch.look(&goes_on).is_empty());
         fs::write(store.join("more"), megabytes(2)).unwrap();
-        assert_eq!(watch.look().len(), 1);
+        assert_eq!(watch.look(&goes_on).len(), 1);
         assert!(watch.pause() >= PAUSE);
+        fs::remove_file(store.join("more")).unwrap();
+        assert!(watch.look(&goes_on).is_empty());
+        fs::write(store.join("more"), megabytes(2)).unwrap();
+        assert!(watch.look(&AtomicBool::new(true)).is_empty(), "it is over");
     }
 }
