@@ -9,7 +9,7 @@ use diagnostics::Code;
 use serde::{Deserialize, Serialize};
 
 use crate::codes;
-use crate::death::{Death, End, Process};
+use crate::death::{Death, End, Limit, Process};
 use crate::facts::Facts;
 
 /// Why something is as it is.
@@ -63,7 +63,10 @@ impl Death {
     /// it held a stop back.
     pub fn matters(&self) -> bool {
         match &self.process {
-            Process::Task { is_simple, .. } => *is_simple || !self.limits.is_empty(),
+            Process::Task { is_simple, .. } => {
+                let held_back = |limit: &Limit| matches!(limit, Limit::Stop | Limit::Foreground);
+                *is_simple || self.limits.iter().any(held_back)
+            }
             Process::Preparation | Process::Program { .. } => true,
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use causes::Doing;
+use causes::{Doing, Limit};
 use host_core::{Action, Event, Report};
 use plan::InstancePlan;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
@@ -361,6 +361,7 @@ impl Driver {
         let signs = self.server.signs_of_life();
         let is_armed = self.plan.ready_on_process_start;
         let (running, log) = (self.running.clone(), self.log.clone());
+        let evidence = self.evidence.clone();
         let watching = tokio::task::spawn_local(async move {
             watchdog::silence(limit, signs, is_armed).await;
             // What is not reaped yet still has its number.
@@ -369,6 +370,7 @@ impl Driver {
                 if !runs() {
                     return;
                 }
+                evidence.exceeded(pid.as_raw_nonzero().get(), Limit::Watchdog);
                 log.line("host", &watchdog::words(limit, signal));
                 let _ = kill_process(pid, signal);
                 tokio::time::sleep(watchdog::ABORT_LIMIT).await;
@@ -393,13 +395,13 @@ impl Driver {
         self.running.borrow_mut().insert(pid);
         self.evidence.began(pid, part);
         let (pids, events) = (self.running.clone(), self.events.clone());
-        let evidence = self.evidence.clone();
+        let (evidence, confiner) = (self.evidence.clone(), self.confiner.clone());
         tokio::task::spawn_local(async move {
             let ended = running.wait().await;
             pids.borrow_mut().remove(&pid);
             let event = event(ended.exit);
             // Before the state machine hears of it: what it does next is not what this was in.
-            evidence.ended(pid, ended);
+            evidence.ended(pid, ended, confiner.borrow().memory());
             let _ = events.send(News::Event(event)).await;
         });
     }

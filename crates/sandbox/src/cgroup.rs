@@ -361,20 +361,6 @@ impl Cgroup {
         })
     }
 
-    /// The most memory that the group has had, in bytes, since it was made or [`forget_peak`](Self::forget_peak).
-    pub fn peak_bytes(&self) -> Option<u64> {
-        let (folder, version) = self.memory.as_ref()?;
-        let text = fs::read_to_string(folder.join(peak_file(*version))).ok()?;
-        text.trim().parse().ok()
-    }
-
-    /// Counts the peak from now on. Only version 1 can; elsewhere it stays that of the group's life.
-    pub fn forget_peak(&self) {
-        if let Some((folder, Version::One)) = &self.memory {
-            let _ = fs::write(folder.join(peak_file(Version::One)), "0");
-        }
-    }
-
     /// How often the kernel has killed a process of the group because its memory was at the limit.
     pub fn oom_kills(&self) -> Option<u64> {
         let (folder, version) = self.memory.as_ref()?;
@@ -387,13 +373,6 @@ impl Cgroup {
             .lines()
             .find_map(|line| line.strip_prefix("oom_kill "))?;
         count.trim().parse().ok()
-    }
-}
-
-fn peak_file(version: Version) -> &'static str {
-    match version {
-        Version::One => "memory.max_usage_in_bytes",
-        Version::Two => "memory.peak",
     }
 }
 

@@ -365,6 +365,12 @@ fn how_it_ended_where_nothing_says_why() {
         &["AW0314"],
     );
     check(limited(Limit::FileSize, killed(25)), &["AW0312"]);
+    check(limited(Limit::Watchdog, killed(6)), &["AW0316"]);
+    check(limited(Limit::Watchdog, killed(9)), &["AW0316"]);
+    check(limited(Limit::Memory, memory(50 << 20, 1)), &["AW0309"]);
+    // Nobody waits for such a task, and it held nothing back.
+    let apart = task(memory(50 << 20, 1), false);
+    check(limited(Limit::Memory, apart), &[]);
     let preparing = Death {
         process: Process::Preparation,
         ..refused(13)

@@ -297,6 +297,12 @@ fn exceed_memory(deployment: &Deployment) {
     let logs = deployment.approot(&["logs", "Limited_IN_0"]);
     let logs = String::from_utf8_lossy(&logs.stdout).into_owned();
     assert!(logs.contains("was killed by signal 9"), "{logs}");
+    let why = deployment.approot(&["why", "Limited_IN_0", "--format", "json"]);
+    let why: Value = serde_json::from_slice(&why.stdout).unwrap();
+    assert_eq!(why["causes"][0]["code"], "AW0309", "{why}");
+    let cure = why["causes"][0]["cure"].as_str().unwrap();
+    assert!(cure.contains("a larger `vmsize`"), "{why}");
+    assert_eq!(why["death"]["limits"], serde_json::json!(["memory"]), "{why}");
 }
 
 /// Runs a command as a user that is not root.

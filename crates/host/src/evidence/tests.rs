@@ -37,6 +37,10 @@ impl Fixture {
     }
 
     fn ends(&self, pid: i32, exit: Exit) {
+        self.ends_with(pid, exit, Memory::default());
+    }
+
+    fn ends_with(&self, pid: i32, exit: Exit, memory: Memory) {
         let tail = Tail::default();
         tail.line("out", "last words");
         self.evidence.ended(
@@ -49,6 +53,7 @@ impl Fixture {
                 // A child holds the output open for ever.
                 output_ends: Box::pin(std::future::pending()),
             },
+            memory,
         );
     }
 
@@ -196,6 +201,39 @@ async fn limits_are_kept_with_whom_they_killed() {
         it.ends(4, Exit::Signal(9));
         let death = it.kept().await.unwrap();
         assert_eq!((death.number, death.limits), (2, vec![Limit::Foreground]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_death_of_want_of_memory_or_of_silence_says_so() {
+    local(async {
+        let it = Fixture::new();
+        let limited = |oom_kills| Memory {
+            peak_bytes: None,
+            limit_bytes: Some(100),
+            oom_kills,
+        };
+        it.see(&[Action::StartProgram, report(Status::Ready, false)]);
+        it.evidence.began(1, Part::Program);
+        it.ends_with(1, Exit::Signal(9), limited(1));
+        let death = it.kept().await.unwrap();
+        assert_eq!(death.limits, [Limit::Memory]);
+        let memory = Memory {
+            peak_bytes: Some(1),
+            ..limited(1)
+        };
+        assert_eq!(death.memory, memory);
+
+        it.evidence.began(2, Part::Program);
+        it.ends_with(2, Exit::Signal(9), limited(0));
+        assert_eq!(it.kept().await.unwrap().limits, []);
+
+        it.evidence.began(3, Part::Program);
+        it.evidence.exceeded(3, Limit::Watchdog);
+        it.see(&[Action::Empty]);
+        it.ends_with(3, Exit::Signal(9), limited(1));
+        assert_eq!(it.kept().await.unwrap().limits, [Limit::Watchdog]);
     })
     .await;
 }
