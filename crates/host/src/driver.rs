@@ -20,7 +20,7 @@ use crate::error::HostError;
 use crate::evidence::{Evidence, Part};
 use crate::logs::{self, Log};
 use crate::prepare::prepare;
-use crate::programs::{self, Running};
+use crate::programs::{self, Running, StartError};
 use crate::runtime_server::{News, Offer, RuntimeServer};
 use crate::sockets::Sockets;
 use crate::stores::Watch;
@@ -261,39 +261,7 @@ impl Driver {
     }
 
     fn start_program(&mut self) {
-        let sockets = match self.sockets.open(&self.plan) {
-            Ok(sockets) => sockets,
-            Err(error) => {
-                let reason = chain(&error);
-                return self.tell(Event::ProgramNotStarted { reason });
-            }
-        };
-        let notify = self.server.notify_path();
-        let watchdog = self.plan.options.watchdog.map(watchdog::variable);
-        let mut extra = vec![("NOTIFY_SOCKET", notify.as_path())];
-        extra.extend(
-            watchdog
-                .iter()
-                .map(|usec| (watchdog::VARIABLE, Path::new(usec))),
-        );
-        let alone = match self.alone(&extra) {
-            Ok(alone) => alone,
-            Err(reason) => return self.tell(Event::ProgramNotStarted { reason }),
-        };
-        let sandbox = &self.plan.sandbox;
-        let confiner = self.confiner.borrow();
-        let confinement = confiner.confinement(&self.plan, sandbox.is_elevated, alone.as_ref());
-        let started = programs::start(
-            &self.plan.entry_point,
-            &self.plan.paths,
-            &extra,
-            &sockets,
-            "",
-            &self.log,
-            &confinement,
-        );
-        drop(confiner);
-        match started {
+        match self.execute_program() {
             Ok(running) => {
                 let pid = running.pid;
                 self.tell(Event::ProgramStarted {
@@ -310,6 +278,34 @@ impl Driver {
             }
         }
         self.watch_stores();
+    }
+
+    fn execute_program(&mut self) -> Result<Running, StartError> {
+        let sockets = self.sockets.open(&self.plan);
+        let sockets = sockets.map_err(|error| StartError::NotPrepared {
+            reason: chain(&error),
+        })?;
+        let notify = self.server.notify_path();
+        let watchdog = self.plan.options.watchdog.map(watchdog::variable);
+        let mut extra = vec![("NOTIFY_SOCKET", notify.as_path())];
+        extra.extend(
+            watchdog
+                .iter()
+                .map(|usec| (watchdog::VARIABLE, Path::new(usec))),
+        );
+        let alone = self.alone(&extra)?;
+        let sandbox = &self.plan.sandbox;
+        let confiner = self.confiner.borrow();
+        let confinement = confiner.confinement(&self.plan, sandbox.is_elevated, alone.as_ref());
+        programs::start(
+            &self.plan.entry_point,
+            &self.plan.paths,
+            &extra,
+            &sockets,
+            "",
+            &self.log,
+            &confinement,
+        )
     }
 
     /// Says of stores that nothing else keeps to their sizes when they hold more, until the next attempt.
@@ -341,16 +337,17 @@ impl Driver {
     }
 
     /// What keeps the program from executing another file, where it may not.
-    fn alone(&self, extra: &[(&str, &Path)]) -> Result<Option<Alone>, String> {
+    fn alone(&self, extra: &[(&str, &Path)]) -> Result<Option<Alone>, StartError> {
         let plan = &self.plan;
         if plan.sandbox.native_code {
             return Ok(None);
         }
         let identity = plan.sandbox.identity.filter(|_| !plan.sandbox.is_elevated);
-        let program = programs::locate(&plan.entry_point, &plan.paths, extra, identity)
-            .map_err(|error| error.to_string())?;
+        let program = programs::locate(&plan.entry_point, &plan.paths, extra, identity)?;
         let alone = self.confiner.borrow().alone(plan, &program.executable);
-        alone.map_err(|error| format!("cannot keep it from executing other files: {error}"))
+        alone.map_err(|error| StartError::NotPrepared {
+            reason: format!("cannot keep it from executing other files: {error}"),
+        })
     }
 
     /// Ends a program that has promised to be heard of and is not.

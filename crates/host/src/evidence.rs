@@ -206,6 +206,7 @@ impl Evidence {
     pub(crate) fn not_started(&self, part: Part, error: &StartError) {
         let (why, executable) = match error {
             StartError::NotThere { word, .. } => (NotStarted::NoFile { word: word.clone() }, None),
+            StartError::NotPrepared { .. } => (NotStarted::Refused { errno: None }, None),
             StartError::Refused { executable, source } => {
                 let errno = source.source.raw_os_error();
                 (NotStarted::Refused { errno }, Some(executable.clone()))

@@ -1,14 +1,16 @@
 //! Deaths as a host keeps them, and files as they are looked at.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use causes::{Executable, FileKind};
-use plan::{Command, InstanceId, Paths, TaskPlan};
+use plan::{Command, EndpointKind, EndpointPlan, InstanceId, Paths, TaskPlan};
 use tempfile::TempDir;
 use tokio::task::LocalSet;
 
 use super::*;
+use crate::driver::Driver;
 use crate::tail::Tail;
 
 struct Fixture {
@@ -298,6 +300,43 @@ fn a_running_phase_goes_through_busy_and_back() {
     );
     assert_eq!(phase(&[Action::Empty]), Phase::Emptying);
     assert!(it.evidence.emptied() && !it.evidence.emptied());
+}
+
+#[tokio::test]
+async fn a_program_whose_address_is_taken_is_a_death_of_its_own() {
+    local(async {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut plan = plan(folder.path());
+        plan.pass_sockets = true;
+        plan.endpoints = vec![EndpointPlan {
+            name: "In".into(),
+            kind: EndpointKind::Internal,
+            protocol: "tcp".into(),
+            address: taken.local_addr().unwrap(),
+            public: None,
+        }];
+        let (events, mut news) = tokio::sync::mpsc::channel(8);
+        let said = tokio::sync::watch::Sender::default();
+        let mut driver = Driver::new(plan, events, said).unwrap();
+        driver.act(Action::StartProgram);
+        let told = news.recv().await.unwrap();
+        assert!(
+            format!("{told:?}").contains("ProgramNotStarted"),
+            "{told:?}"
+        );
+        driver.evidence().settle().await;
+        let death = latest(&folder.path().join("logs")).unwrap();
+        let End::NotStarted { why, reason } = &death.end else {
+            panic!("{death:?}");
+        };
+        assert_eq!(*why, NotStarted::Refused { errno: None });
+        assert!(
+            reason.starts_with("cannot listen for endpoint `In`"),
+            "{reason}"
+        );
+    })
+    .await;
 }
 
 fn look_at(bytes: &[u8]) -> Executable {
