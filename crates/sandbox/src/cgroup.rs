@@ -292,13 +292,11 @@ impl Cgroup {
 
     fn add(&mut self, base: &Base, name: &str, limits: Limits) -> io::Result<()> {
         let folder = base.folder.join(name);
-        if let Some(deployment) = folder.parent() {
-            make(deployment)?;
-            if base.version == Version::Two {
-                hand_down(deployment);
-            }
+        match make_both(base, &folder) {
+            // The last instance of an earlier run has taken the deployment's group away in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make_both(base, &folder)?,
+            made => made?,
         }
-        make(&folder)?;
         self.folders.push(folder.clone());
         let set = |file: &str, value: String| fs::write(folder.join(file), value);
         let is_one = base.version == Version::One;
@@ -374,6 +372,17 @@ impl Cgroup {
             .find_map(|line| line.strip_prefix("oom_kill "))?;
         count.trim().parse().ok()
     }
+}
+
+/// Makes an instance's group in its deployment's.
+fn make_both(base: &Base, folder: &Path) -> io::Result<()> {
+    if let Some(deployment) = folder.parent() {
+        make(deployment)?;
+        if base.version == Version::Two {
+            hand_down(deployment);
+        }
+    }
+    make(folder)
 }
 
 fn make(folder: &Path) -> io::Result<()> {
