@@ -186,6 +186,7 @@ impl Confiner {
             view: alone.and_then(|alone| alone.view.as_ref()),
             files: alone.and_then(|alone| alone.files.as_ref()),
             no_new_privileges: alone.is_some(),
+            no_capabilities: false,
             identity: None,
         };
         if is_elevated {
@@ -195,6 +196,7 @@ impl Confiner {
             view: elevated.view.or(self.view.as_ref()),
             files: elevated.files.or(self.files.as_ref()),
             no_new_privileges: true,
+            no_capabilities: true,
             identity: plan.sandbox.identity,
             ..elevated
         }
