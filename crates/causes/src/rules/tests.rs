@@ -229,6 +229,12 @@ fn what_a_program_missed_by_its_own_words() {
     ] {
         check(exited(1, &[line]), &["AW0201"]);
     }
+    // The host holds its sockets, and could not have one.
+    let refused = End::NotStarted {
+        why: NotStarted::Refused { errno: None },
+        reason: "cannot listen for endpoint `In`: Address already in use (os error 98)".to_owned(),
+    };
+    check(death(refused, &[]), &["AW0201"]);
     let taken = Death {
         endpoints: vec![endpoint(Some(listener("0.0.0.0:1234")))],
         ..exited(1, &["err: Address already in use"])

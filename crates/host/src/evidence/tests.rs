@@ -335,6 +335,8 @@ async fn a_program_whose_address_is_taken_is_a_death_of_its_own() {
             reason.starts_with("cannot listen for endpoint `In`"),
             "{reason}"
         );
+        let listener = death.endpoints[0].listener.as_ref().unwrap();
+        assert_eq!(listener.address, taken.local_addr().unwrap());
     })
     .await;
 }
