@@ -95,6 +95,25 @@ fn counted(n: usize, noun: &str) -> String {
     }
 }
 
+/// A line that a role has said, as it may stand in a terminal: what would move its cursor, begin another line or turn
+/// the direction of writing is shown as an escape.
+pub(crate) fn plain(said: &str) -> String {
+    let is_plain = |c: char| match c {
+        '\t' => true,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        _ => !c.is_control(),
+    };
+    let mut plain = String::with_capacity(said.len());
+    for c in said.chars() {
+        if is_plain(c) {
+            plain.push(c);
+        } else {
+            plain.extend(c.escape_default());
+        }
+    }
+    plain
+}
+
 /// Prints lines for people.
 pub(crate) fn words(text: &str) {
     print::words(text);

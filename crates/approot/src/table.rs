@@ -3,6 +3,8 @@
 use balancer_core::EndpointCounters;
 use fabric::Status;
 
+use crate::show;
+
 /// The instances and where they are reached, then the endpoints, then what this machine or version does not give.
 pub(crate) fn table(status: &Status) -> String {
     let mut rows =
@@ -21,7 +23,11 @@ pub(crate) fn table(status: &Status) -> String {
                 .map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
             instance.recycles.to_string(),
             addresses.join(" "),
-            instance.detail.clone().unwrap_or_default(),
+            instance
+                .detail
+                .as_deref()
+                .map(show::plain)
+                .unwrap_or_default(),
         ]);
     }
     let mut text = format!("service {}", status.service);

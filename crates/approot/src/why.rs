@@ -48,7 +48,7 @@ fn text(explanation: &Explanation) -> String {
     let attempt = explanation.attempt;
     let mut text = format!("{instance} is {status}{since} in attempt {attempt}\n");
     if let Some(detail) = &explanation.detail {
-        text.push_str(&format!("  {detail}\n"));
+        text.push_str(&format!("  {}\n", show::plain(detail)));
     }
     for cause in &explanation.causes {
         text.push_str(&paragraph(cause));
@@ -62,17 +62,17 @@ fn text(explanation: &Explanation) -> String {
         }
         text.push('\n');
         for line in lines {
-            text.push_str(&format!("    {line}\n"));
+            text.push_str(&format!("    {}\n", show::plain(line)));
         }
     }
     text
 }
 
 fn paragraph(cause: &Cause) -> String {
-    let mut text = format!("\n{}: {}\n", cause.code, cause.cause);
+    let mut text = format!("\n{}: {}\n", cause.code, show::plain(&cause.cause));
     text.push_str(&format!("  cure: {}\n  evidence:\n", cause.cure));
     for line in &cause.evidence {
-        text.push_str(&format!("    {line}\n"));
+        text.push_str(&format!("    {}\n", show::plain(line)));
     }
     text
 }
@@ -147,6 +147,28 @@ AW0301: it failed
     err: no
 ";
         assert_eq!(text(&explained), expected);
+    }
+
+    #[test]
+    fn what_a_role_says_does_not_reach_the_terminal_as_it_is() {
+        let said = "a\u{1b}[2J\r\u{202e}\tb 'c'".to_owned();
+        let shown = "a\\u{1b}[2J\\r\\u{202e}\tb 'c'";
+        let cause = Cause {
+            code: "AW0301".to_owned(),
+            cause: said.clone(),
+            cure: String::new(),
+            evidence: vec![said.clone()],
+        };
+        for (causes, n_times) in [(vec![cause], 3), (vec![], 2)] {
+            let text = text(&Explanation {
+                detail: Some(said.clone()),
+                last_lines: vec![said.clone()],
+                causes,
+                ..explanation()
+            });
+            assert_eq!(text.matches(shown).count(), n_times, "{text}");
+            assert!(!text.contains(['\u{1b}', '\r', '\u{202e}']), "{text:?}");
+        }
     }
 
     #[test]

@@ -86,4 +86,6 @@ diagnostics::codes! {
         "have the task end on SIGTERM, or make it a task of type `background`".
     TASK_NOT_STARTED = "AW0315": "the kernel refused to start a task or a program";
         "the reason that the message gives is the kernel's own".
+    WATCHDOG_LIMIT = "AW0316": "the role's program gave no sign of life in the time that it had promised one, and was killed";
+        "have it say `WATCHDOG=1` more often than every `$WATCHDOG_USEC` while it is well, or raise the option `watchdog_s`".
 }

@@ -184,6 +184,8 @@ pub enum Limit {
     Memory,
     /// The size of a file (`RLIMIT_FSIZE`).
     FileSize,
+    /// The time in which a program has promised a sign of life (`WATCHDOG_USEC`).
+    Watchdog,
 }
 
 /// An endpoint of the instance, and who listens there.

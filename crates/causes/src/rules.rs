@@ -9,7 +9,7 @@ use diagnostics::Code;
 use serde::{Deserialize, Serialize};
 
 use crate::codes;
-use crate::death::{Death, End, Process};
+use crate::death::{Death, End, Limit, Process};
 use crate::facts::Facts;
 
 /// Why something is as it is.
@@ -63,24 +63,32 @@ impl Death {
     /// it held a stop back.
     pub fn matters(&self) -> bool {
         match &self.process {
-            Process::Task { is_simple, .. } => *is_simple || !self.limits.is_empty(),
+            Process::Task { is_simple, .. } => {
+                let held_back = |limit: &Limit| matches!(limit, Limit::Stop | Limit::Foreground);
+                *is_simple || self.limits.iter().any(held_back)
+            }
             Process::Preparation | Process::Program { .. } => true,
         }
     }
 
     /// Whether its last words are of an address in use: then it is worth looking who listens there.
     pub fn speaks_of_addresses(&self) -> bool {
-        self.line_with(needs::IN_USE).is_some()
+        self.line_with(needs::IN_USE).is_some() || self.reason_with(needs::IN_USE).is_some()
     }
 
     /// Whether its last words are of missing space: then it is worth looking how full the stores are.
     pub fn speaks_of_space(&self) -> bool {
-        let reason = match &self.end {
-            End::NotStarted { reason, .. } => reason.as_str(),
-            _ => "",
-        };
-        self.line_with(needs::SPACE).is_some()
-            || needs::SPACE.iter().any(|word| reason.contains(word))
+        self.line_with(needs::SPACE).is_some() || self.reason_with(needs::SPACE).is_some()
+    }
+
+    /// Why it could not be started, where one of these words is in that.
+    fn reason_with(&self, words: &[&str]) -> Option<&String> {
+        match &self.end {
+            End::NotStarted { reason, .. } => {
+                Some(reason).filter(|reason| words.iter().any(|word| reason.contains(word)))
+            }
+            End::Exited(_) | End::Killed(_) => None,
+        }
     }
 
     /// The subject of a sentence about it.

@@ -51,7 +51,11 @@ pub(crate) async fn plan_next<'a>(
         None => settings.service.clone(),
     };
     let certificates = settings.state.join(LAYOUT.certificates);
-    let (wanted, from, to) = (service.clone(), settings.certificates.clone(), certificates.clone());
+    let (wanted, from, to) = (
+        service.clone(),
+        settings.certificates.clone(),
+        certificates.clone(),
+    );
     let gathered = spawn_blocking(move || gather(&wanted, &from, &to))
         .await
         .map_err(|error| ConfigureRefused::Conflict(error.to_string()))?

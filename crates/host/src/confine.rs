@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use causes::Memory;
 use plan::InstancePlan;
 use sandbox::{
     Cgroup, Confinement, Elsewhere, FileRules, Files, Hierarchies, Limits, View, ViewRules,
@@ -25,6 +26,10 @@ const MIB: u64 = 1024 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Confiner {
     group: Option<Cgroup>,
+    /// What the group limits the instance's memory to, in bytes.
+    memory_limit: Option<u64>,
+    /// What the group counted of kills for memory when the attempt began.
+    earlier_oom_kills: u64,
     data_limit: Option<u64>,
     view: Option<View>,
     files: Option<Files>,
@@ -55,6 +60,7 @@ impl Confiner {
         };
         let is_limited = group.as_ref().is_some_and(Cgroup::is_memory_limited);
         let confiner = Confiner {
+            memory_limit: limits.memory.filter(|_| is_limited),
             data_limit: limits.memory.filter(|_| !is_limited),
             group,
             ..Confiner::default()
@@ -67,8 +73,23 @@ impl Confiner {
         self.group.as_ref()
     }
 
+    /// What the kernel knows of the instance's memory: its limit, and the kills for it in this attempt.
+    pub(crate) fn memory(&self) -> Memory {
+        Memory {
+            peak_bytes: None,
+            limit_bytes: self.memory_limit,
+            oom_kills: self.oom_kills().saturating_sub(self.earlier_oom_kills),
+        }
+    }
+
+    fn oom_kills(&self) -> u64 {
+        let group = self.group.as_ref();
+        group.and_then(Cgroup::oom_kills).unwrap_or(0)
+    }
+
     /// Looks at the folders of an attempt, which have been made.
     pub(crate) fn begin_attempt(&mut self, plan: &InstancePlan) -> io::Result<()> {
+        self.earlier_oom_kills = self.oom_kills();
         let mut tasks = plan.startup_tasks.iter();
         if plan.sandbox.is_elevated && tasks.all(|task| task.is_elevated) {
             return Ok(());
@@ -167,6 +188,7 @@ impl Confiner {
             view: alone.and_then(|alone| alone.view.as_ref()),
             files: alone.and_then(|alone| alone.files.as_ref()),
             no_new_privileges: alone.is_some(),
+            no_capabilities: false,
             identity: None,
         };
         if is_elevated {
@@ -176,6 +198,7 @@ impl Confiner {
             view: elevated.view.or(self.view.as_ref()),
             files: elevated.files.or(self.files.as_ref()),
             no_new_privileges: true,
+            no_capabilities: true,
             identity: plan.sandbox.identity,
             ..elevated
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use causes::Doing;
+use causes::{Doing, Limit};
 use host_core::{Action, Event, Report};
 use plan::InstancePlan;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
@@ -23,7 +23,7 @@ use crate::error::HostError;
 use crate::evidence::{Evidence, Part};
 use crate::logs::{self, Log};
 use crate::prepare::prepare;
-use crate::programs::{self, Running};
+use crate::programs::{self, Running, StartError};
 use crate::runtime_server::{News, Offer, RuntimeServer};
 use crate::sockets::Sockets;
 use crate::stores::Watch;
@@ -264,39 +264,7 @@ impl Driver {
     }
 
     fn start_program(&mut self) {
-        let sockets = match self.sockets.open(&self.plan) {
-            Ok(sockets) => sockets,
-            Err(error) => {
-                let reason = chain(&error);
-                return self.tell(Event::ProgramNotStarted { reason });
-            }
-        };
-        let notify = self.server.notify_path();
-        let watchdog = self.plan.options.watchdog.map(watchdog::variable);
-        let mut extra = vec![("NOTIFY_SOCKET", notify.as_path())];
-        extra.extend(
-            watchdog
-                .iter()
-                .map(|usec| (watchdog::VARIABLE, Path::new(usec))),
-        );
-        let alone = match self.alone(&extra) {
-            Ok(alone) => alone,
-            Err(reason) => return self.tell(Event::ProgramNotStarted { reason }),
-        };
-        let sandbox = &self.plan.sandbox;
-        let confiner = self.confiner.borrow();
-        let confinement = confiner.confinement(&self.plan, sandbox.is_elevated, alone.as_ref());
-        let started = programs::start(
-            &self.plan.entry_point,
-            &self.plan.paths,
-            &extra,
-            &sockets,
-            "",
-            &self.log,
-            &confinement,
-        );
-        drop(confiner);
-        match started {
+        match self.execute_program() {
             Ok(running) => {
                 let pid = running.pid;
                 self.tell(Event::ProgramStarted {
@@ -316,6 +284,34 @@ impl Driver {
                 });
             }
         }
+    }
+
+    fn execute_program(&mut self) -> Result<Running, StartError> {
+        let sockets = self.sockets.open(&self.plan);
+        let sockets = sockets.map_err(|error| StartError::NotPrepared {
+            reason: chain(&error),
+        })?;
+        let notify = self.server.notify_path();
+        let watchdog = self.plan.options.watchdog.map(watchdog::variable);
+        let mut extra = vec![("NOTIFY_SOCKET", notify.as_path())];
+        extra.extend(
+            watchdog
+                .iter()
+                .map(|usec| (watchdog::VARIABLE, Path::new(usec))),
+        );
+        let alone = self.alone(&extra)?;
+        let sandbox = &self.plan.sandbox;
+        let confiner = self.confiner.borrow();
+        let confinement = confiner.confinement(&self.plan, sandbox.is_elevated, alone.as_ref());
+        programs::start(
+            &self.plan.entry_point,
+            &self.plan.paths,
+            &extra,
+            &sockets,
+            "",
+            &self.log,
+            &confinement,
+        )
     }
 
     /// Says of stores that nothing else keeps to their sizes when they hold more, until what is returned is dropped.
@@ -349,16 +345,17 @@ impl Driver {
     }
 
     /// What keeps the program from executing another file, where it may not.
-    fn alone(&self, extra: &[(&str, &Path)]) -> Result<Option<Alone>, String> {
+    fn alone(&self, extra: &[(&str, &Path)]) -> Result<Option<Alone>, StartError> {
         let plan = &self.plan;
         if plan.sandbox.native_code {
             return Ok(None);
         }
         let identity = plan.sandbox.identity.filter(|_| !plan.sandbox.is_elevated);
-        let program = programs::locate(&plan.entry_point, &plan.paths, extra, identity)
-            .map_err(|error| error.to_string())?;
+        let program = programs::locate(&plan.entry_point, &plan.paths, extra, identity)?;
         let alone = self.confiner.borrow().alone(plan, &program.executable);
-        alone.map_err(|error| format!("cannot keep it from executing other files: {error}"))
+        alone.map_err(|error| StartError::NotPrepared {
+            reason: format!("cannot keep it from executing other files: {error}"),
+        })
     }
 
     /// Ends a program that has promised to be heard of and is not.
@@ -369,6 +366,7 @@ impl Driver {
         let signs = self.server.signs_of_life();
         let is_armed = self.plan.ready_on_process_start;
         let (running, log) = (self.running.clone(), self.log.clone());
+        let evidence = self.evidence.clone();
         let watching = tokio::task::spawn_local(async move {
             watchdog::silence(limit, signs, is_armed).await;
             // What is not reaped yet still has its number.
@@ -377,6 +375,7 @@ impl Driver {
                 if !runs() {
                     return;
                 }
+                evidence.exceeded(pid.as_raw_nonzero().get(), Limit::Watchdog);
                 log.line("host", &watchdog::words(limit, signal));
                 let _ = kill_process(pid, signal);
                 tokio::time::sleep(watchdog::ABORT_LIMIT).await;
@@ -401,13 +400,13 @@ impl Driver {
         self.running.borrow_mut().insert(pid);
         self.evidence.began(pid, part);
         let (pids, events) = (self.running.clone(), self.events.clone());
-        let evidence = self.evidence.clone();
+        let (evidence, confiner) = (self.evidence.clone(), self.confiner.clone());
         tokio::task::spawn_local(async move {
             let ended = running.wait().await;
             pids.borrow_mut().remove(&pid);
             let event = event(ended.exit);
             // Before the state machine hears of it: what it does next is not what this was in.
-            evidence.ended(pid, ended);
+            evidence.ended(pid, ended, confiner.borrow().memory());
             let _ = events.send(News::Event(event)).await;
         });
     }

@@ -160,8 +160,16 @@ impl Evidence {
         self.inner.running.borrow_mut().insert(pid, ran);
     }
 
-    /// Something has ended. Keeps what is known in this moment, and writes it later if it is a death.
-    pub(crate) fn ended(&self, pid: i32, ended: Ended) {
+    /// Something is about to be killed because of `limit`.
+    pub(crate) fn exceeded(&self, pid: i32, limit: Limit) {
+        if let Some(ran) = self.inner.running.borrow_mut().get_mut(&pid) {
+            ran.limit = Some(limit);
+        }
+    }
+
+    /// Something has ended, and `memory` is what the kernel knows of the instance's. Keeps what is known in this
+    /// moment, and writes it later if it is a death.
+    pub(crate) fn ended(&self, pid: i32, ended: Ended, memory: Memory) {
         let Some(ran) = self.inner.running.borrow_mut().remove(&pid) else {
             return;
         };
@@ -172,13 +180,19 @@ impl Evidence {
         if ended.exit == Exit::Signal(SIGXFSZ) {
             limits.push(Limit::FileSize);
         }
+        if ended.exit == Exit::Signal(SIGKILL) && limits.is_empty() && memory.oom_kills > 0 {
+            limits.push(Limit::Memory);
+        }
         let end = match ended.exit {
             Exit::Code(status) => End::Exited(status),
             Exit::Signal(signal) => End::Killed(signal),
         };
         let mut death = self.inner.death(self.inner.process(ran.part), end);
         death.ran_ms = u64::try_from(ran.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        death.memory.peak_bytes = ended.peak_memory_bytes;
+        death.memory = Memory {
+            peak_bytes: ended.peak_memory_bytes,
+            ..memory
+        };
         death.limits = limits;
         let executable = ended.executable.clone();
         self.write(death, Some(executable), async move {
@@ -192,6 +206,7 @@ impl Evidence {
     pub(crate) fn not_started(&self, part: Part, error: &StartError) {
         let (why, executable) = match error {
             StartError::NotThere { word, .. } => (NotStarted::NoFile { word: word.clone() }, None),
+            StartError::NotPrepared { .. } => (NotStarted::Refused { errno: None }, None),
             StartError::Refused { executable, source } => {
                 let errno = source.source.raw_os_error();
                 (NotStarted::Refused { errno }, Some(executable.clone()))
@@ -249,6 +264,9 @@ impl Evidence {
 }
 
 /// Source: signal(7); the numbers are those of every machine that approot runs on.
+const SIGKILL: i32 = 9;
+
+/// Source: as for [`SIGKILL`].
 const SIGXFSZ: i32 = 25;
 
 /// SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXFSZ, SIGSYS: nobody sends these to stop a program.
@@ -302,15 +320,15 @@ impl Inner {
     }
 
     /// All that runs is about to be killed. The program and a simple task run then only when their time has passed;
-    /// a foreground task only when its own has, if it was waited for.
+    /// a foreground task only when its own has, if it was waited for. What was being killed already had its reason.
     fn note_limits(&self) {
         let was_holding = self.phase.get() == Phase::Holding;
         for ran in self.running.borrow_mut().values_mut() {
-            ran.limit = match self.type_of(ran.part) {
+            ran.limit = ran.limit.or(match self.type_of(ran.part) {
                 None | Some(TaskType::Simple) => Some(Limit::Stop),
                 Some(TaskType::Foreground) if was_holding => Some(Limit::Foreground),
                 Some(TaskType::Foreground | TaskType::Background) => None,
-            };
+            });
         }
     }
 

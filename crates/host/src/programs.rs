@@ -34,6 +34,8 @@ pub(crate) enum StartError {
         /// One that is there for the fabric's user, and not for the instance's.
         hidden: Option<PathBuf>,
     },
+    /// What it was to be given or kept by is not there.
+    NotPrepared { reason: String },
     /// The kernel refused it.
     Refused {
         executable: PathBuf,
@@ -63,6 +65,7 @@ impl fmt::Display for StartError {
                     None => Ok(()),
                 }
             }
+            StartError::NotPrepared { reason } => f.write_str(reason),
             // The one place that shows its source: the text travels to people through the state machine as a reason.
             StartError::Refused { executable, source } => {
                 if let Some(step) = source.step {

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use host_core::{Event, Instance, Limits, Shape};
 use ipc::{Link, LinkError, ProcessLock, Receiver, Sender, greet};
 use plan::InstancePlan;
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Signal, geteuid, kill_process};
 use sandbox::{Hierarchies, descendants};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
@@ -63,9 +63,22 @@ pub fn run(assignment: &str, inherited: Vec<OwnedFd>) -> Result<(), HostError> {
     drop(runtime);
     // What stays mounted, the next host takes over.
     let _ = stores::release(&assignment.root);
+    let folders = [Some(assignment.root.as_path()), assignment.socket.parent()];
+    folders.into_iter().flatten().for_each(take_back);
     drop(inherited);
     drop(lock);
     outcome
+}
+
+/// Lets nobody but root pass a folder that the instance's own user has passed: the number of that user may be another
+/// deployment's tomorrow. The next attempt lets its user in again.
+fn take_back(folder: &Path) {
+    let is_shared = fs::metadata(folder).is_ok_and(|found| found.gid() != 0);
+    if geteuid().is_root() && is_shared {
+        // One that is gone needs nothing; with root's rights nothing else is in the way.
+        let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+        let _ = chown(folder, None, Some(0));
+    }
 }
 
 async fn serve(assignment: &Assignment) -> Result<(), HostError> {

@@ -345,9 +345,13 @@ fn peer(stream: &UnixStream) -> Option<i32> {
         .map(|credentials| credentials.pid.as_raw_nonzero().get())
 }
 
+/// What a role says, as one short line of a table: what would move a terminal's cursor or begin a line is replaced.
 fn bounded(text: &str) -> String {
-    let end = text.floor_char_boundary(DETAIL_BYTES_MAX);
-    text[..end].to_owned()
+    let plain = text.chars().take(DETAIL_BYTES_MAX);
+    let plain = plain.map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut plain: String = plain.collect();
+    plain.truncate(plain.floor_char_boundary(DETAIL_BYTES_MAX));
+    plain
 }
 
 fn text(path: &Path) -> String {

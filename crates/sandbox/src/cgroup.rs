@@ -308,13 +308,11 @@ impl Cgroup {
 
     fn add(&mut self, base: &Base, name: &str, limits: Limits) -> io::Result<()> {
         let folder = base.folder.join(name);
-        if let Some(deployment) = folder.parent() {
-            make(deployment)?;
-            if base.version == Version::Two {
-                hand_down(deployment);
-            }
+        match make_both(base, &folder) {
+            // The last instance of an earlier run has taken the deployment's group away in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make_both(base, &folder)?,
+            made => made?,
         }
-        make(&folder)?;
         self.folders.push(folder.clone());
         let set = |file: &str, value: String| fs::write(folder.join(file), value);
         let is_one = base.version == Version::One;
@@ -377,20 +375,6 @@ impl Cgroup {
         })
     }
 
-    /// The most memory that the group has had, in bytes, since it was made or [`forget_peak`](Self::forget_peak).
-    pub fn peak_bytes(&self) -> Option<u64> {
-        let (folder, version) = self.memory.as_ref()?;
-        let text = fs::read_to_string(folder.join(peak_file(*version))).ok()?;
-        text.trim().parse().ok()
-    }
-
-    /// Counts the peak from now on. Only version 1 can; elsewhere it stays that of the group's life.
-    pub fn forget_peak(&self) {
-        if let Some((folder, Version::One)) = &self.memory {
-            let _ = fs::write(folder.join(peak_file(Version::One)), "0");
-        }
-    }
-
     /// How often the kernel has killed a process of the group because its memory was at the limit.
     pub fn oom_kills(&self) -> Option<u64> {
         let (folder, version) = self.memory.as_ref()?;
@@ -406,11 +390,15 @@ impl Cgroup {
     }
 }
 
-fn peak_file(version: Version) -> &'static str {
-    match version {
-        Version::One => "memory.max_usage_in_bytes",
-        Version::Two => "memory.peak",
+/// Makes an instance's group in its deployment's.
+fn make_both(base: &Base, folder: &Path) -> io::Result<()> {
+    if let Some(deployment) = folder.parent() {
+        make(deployment)?;
+        if base.version == Version::Two {
+            hand_down(deployment);
+        }
     }
+    make(folder)
 }
 
 fn make(folder: &Path) -> io::Result<()> {

@@ -78,6 +78,9 @@ pub struct Confinement<'a> {
     pub view: Option<&'a View>,
     /// The user and group that it runs as, without any capability.
     pub identity: Option<u32>,
+    /// Whether it has no capability, also where it stays the user that it is. Root gets them back with what it
+    /// executes unless it has [`no_new_privileges`](Self::no_new_privileges).
+    pub no_capabilities: bool,
     /// Whether it, and whatever it executes, can gain no privilege.
     pub no_new_privileges: bool,
     /// What it may do with files; needs [`no_new_privileges`](Self::no_new_privileges).
@@ -219,6 +222,7 @@ struct Child {
     data_limit: Option<u64>,
     view: Option<libc::c_int>,
     identity: Option<(Uid, Gid)>,
+    no_capabilities: bool,
     no_new_privileges: bool,
     files: Option<libc::c_int>,
 }
@@ -239,6 +243,7 @@ impl Child {
             identity: confinement
                 .identity
                 .map(|id| (Uid::from_raw(id), Gid::from_raw(id))),
+            no_capabilities: confinement.no_capabilities,
             no_new_privileges: confinement.no_new_privileges,
             files: confinement.files.map(|files| raw(files.as_fd())),
         })
@@ -331,7 +336,7 @@ impl Child {
     }
 
     fn drop_capabilities(&self) -> Result<(), Errno> {
-        if !self.no_new_privileges {
+        if !self.no_capabilities && self.identity.is_none() {
             return Ok(());
         }
         let none = CapabilitySets {
@@ -407,6 +412,28 @@ mod tests {
             WaitIdOptions::EXITED,
         )
         .ok();
+    }
+
+    #[test]
+    fn capabilities_are_dropped_only_where_that_is_asked_for() {
+        let effective = |confinement: &Confinement<'_>| {
+            let script = "sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status";
+            let mut spawned = spawn(&shell(script), confinement).unwrap();
+            let mut out = String::new();
+            spawned.stdout.read_to_string(&mut out).unwrap();
+            u64::from_str_radix(out.trim(), 16).unwrap()
+        };
+        let unconfined = effective(&Confinement::default());
+        let no_new_privileges = Confinement {
+            no_new_privileges: true,
+            ..Confinement::default()
+        };
+        assert_eq!(effective(&no_new_privileges), unconfined);
+        let no_capabilities = Confinement {
+            no_capabilities: true,
+            ..no_new_privileges
+        };
+        assert_eq!(effective(&no_capabilities), 0);
     }
 
     #[test]

@@ -28,6 +28,10 @@ fn limits(death: &Death) -> Option<Cause> {
             codes::FOREGROUND_LIMIT,
             "did not end in the time that it may hold a stop back",
         ),
+        Limit::Watchdog => (
+            codes::WATCHDOG_LIMIT,
+            "gave no sign of life in the time that it had promised one",
+        ),
         Limit::FileSize => (codes::FILE_SIZE_LIMIT, "wrote a file larger than it may"),
         Limit::Memory => return None,
     };

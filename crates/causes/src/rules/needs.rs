@@ -4,7 +4,7 @@
 
 use super::{Cause, DeathRule};
 use crate::codes;
-use crate::death::{Death, End, Store};
+use crate::death::{Death, Store};
 
 pub(super) const RULES: &[DeathRule] = &[
     port_taken,
@@ -34,7 +34,8 @@ const STORE_REST_BYTES: u64 = 64 << 10;
 const STORAGE_PORTS: [&str; 3] = ["10000", "10001", "10002"];
 
 fn port_taken(death: &Death) -> Option<Cause> {
-    let line = death.line_with(IN_USE).filter(|_| death.failed())?;
+    let said = death.line_with(IN_USE).filter(|_| death.failed());
+    let line = said.or_else(|| death.reason_with(IN_USE))?;
     let mut evidence = vec![death.end(), line.clone()];
     let held = death.endpoints.iter().filter_map(|endpoint| {
         let listener = endpoint.listener.as_ref()?;
@@ -116,15 +117,8 @@ fn is_full(store: &Store) -> bool {
 }
 
 fn no_space(death: &Death) -> Option<Cause> {
-    let reason = match &death.end {
-        End::NotStarted { reason, .. } => Some(reason).filter(|reason| {
-            let mut words = SPACE.iter();
-            words.any(|word| reason.contains(word))
-        }),
-        _ => None,
-    };
     let said = death.line_with(SPACE).filter(|_| death.failed());
-    let line = said.or(reason)?;
+    let line = said.or_else(|| death.reason_with(SPACE))?;
     let mut evidence = vec![death.end(), line.clone()];
     let Some(store) = death.stores.iter().find(|store| is_full(store)) else {
         let cause = format!("{} found no space left on a file system", death.subject());

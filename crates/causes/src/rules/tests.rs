@@ -229,6 +229,12 @@ fn what_a_program_missed_by_its_own_words() {
     ] {
         check(exited(1, &[line]), &["AW0201"]);
     }
+    // The host holds its sockets, and could not have one.
+    let refused = End::NotStarted {
+        why: NotStarted::Refused { errno: None },
+        reason: "cannot listen for endpoint `In`: Address already in use (os error 98)".to_owned(),
+    };
+    check(death(refused, &[]), &["AW0201"]);
     let taken = Death {
         endpoints: vec![endpoint(Some(listener("0.0.0.0:1234")))],
         ..exited(1, &["err: Address already in use"])
@@ -365,6 +371,12 @@ fn how_it_ended_where_nothing_says_why() {
         &["AW0314"],
     );
     check(limited(Limit::FileSize, killed(25)), &["AW0312"]);
+    check(limited(Limit::Watchdog, killed(6)), &["AW0316"]);
+    check(limited(Limit::Watchdog, killed(9)), &["AW0316"]);
+    check(limited(Limit::Memory, memory(50 << 20, 1)), &["AW0309"]);
+    // Nobody waits for such a task, and it held nothing back.
+    let apart = task(memory(50 << 20, 1), false);
+    check(limited(Limit::Memory, apart), &[]);
     let preparing = Death {
         process: Process::Preparation,
         ..refused(13)

@@ -63,6 +63,9 @@ fn a_silent_program_is_ended_and_a_stop_has_its_limit() {
         }
     });
     assert_eq!(deployment.instances()[0]["recycles"], 1);
+    let why = deployment.approot(&["why", "Fixture_IN_0"]);
+    let why = String::from_utf8_lossy(&why.stderr).into_owned();
+    assert!(why.contains("\nAW0316: the role's program"), "{why}");
     let output = deployment.approot(&["stop"]);
     assert!(output.status.success(), "{output:?}");
     deployment.await_end();

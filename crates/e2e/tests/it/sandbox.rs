@@ -1,7 +1,7 @@
 //! What a limited role may not do and an elevated one may; and that an instance that exceeds its memory dies alone.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -65,6 +65,8 @@ rename("$ENV{STORE}answers.new", "$ENV{STORE}answers") or die;
 sleep(3600);
 "#;
 
+const MANAGED_ONLY: &str = r#"enableNativeCodeExecution="false""#;
+
 /// What a limited program can do; an elevated one can do all.
 const POSSIBLE: &[&str] = &[
     "own-store",
@@ -102,7 +104,7 @@ fn service(folder: &Path, control: &Path) -> Service {
         r#"<ServiceDefinition name="Confined" xmlns="{schema}/ServiceDefinition">{}{}{}</ServiceDefinition>"#,
         role("Limited", "", "limited"),
         role("Elevated", "", "elevated"),
-        role("Managed", r#"enableNativeCodeExecution="false""#, "limited")
+        role("Managed", MANAGED_ONLY, "limited") + &role("Trusted", MANAGED_ONLY, "elevated")
     );
     let configured = |name: &str, n_instances: u32| {
         let certificate = |name: &str, thumbprint: String| {
@@ -117,10 +119,11 @@ fn service(folder: &Path, control: &Path) -> Service {
         )
     };
     let configuration = format!(
-        r#"<ServiceConfiguration serviceName="Confined" xmlns="{schema}/ServiceConfiguration">{}{}{}</ServiceConfiguration>"#,
+        r#"<ServiceConfiguration serviceName="Confined" xmlns="{schema}/ServiceConfiguration">{}{}{}{}</ServiceConfiguration>"#,
         configured("Limited", 2),
         configured("Elevated", 1),
         configured("Managed", 1),
+        configured("Trusted", 1),
     );
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("ServiceDefinition.csdef"), definition).unwrap();
@@ -129,10 +132,11 @@ fn service(folder: &Path, control: &Path) -> Service {
         configuration,
     )
     .unwrap();
-    for role in ["Limited", "Elevated", "Managed"] {
+    for role in ["Limited", "Elevated", "Managed", "Trusted"] {
         let content = folder.join(format!("{role}Content"));
         fs::create_dir_all(&content).unwrap();
-        let program = if role == "Managed" { MANAGED } else { ROLE };
+        let is_managed = matches!(role, "Managed" | "Trusted");
+        let program = if is_managed { MANAGED } else { ROLE };
         fs::write(content.join("role.sh"), program).unwrap();
         fs::set_permissions(content.join("role.sh"), fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(content.join("probe.sh"), PROBE).unwrap();
@@ -212,7 +216,9 @@ fn a_limited_role_is_kept_in_its_place_and_an_elevated_one_is_not() {
         for instance in INSTANCES {
             place_program(&place.state, instance);
         }
-        place_program(&place.state, "Managed_IN_0");
+        for instance in ["Managed_IN_0", "Trusted_IN_0"] {
+            place_program(&place.state, instance);
+        }
         let mut deployment = Deployment::spawn(&service, &place, &["--dev-certificates"]);
         deployment.await_ready();
         let status = deployment.status().unwrap();
@@ -227,6 +233,10 @@ fn a_limited_role_is_kept_in_its_place_and_an_elevated_one_is_not() {
         assert!(ended.success(), "{}", deployment.printed());
         let left: Vec<&PathBuf> = groups.iter().filter(|group| group.exists()).collect();
         assert_eq!(left, [] as [&PathBuf; 0]);
+        for instance in INSTANCES {
+            let root = fs::metadata(place.state.join("instances").join(instance)).unwrap();
+            assert_eq!((root.mode() & 0o777, root.uid(), root.gid()), (0o700, 0, 0));
+        }
     }
 }
 
@@ -240,8 +250,11 @@ fn check_probes(state: &Path) {
         assert!(answer(&answers, "setuid").parse::<u32>().unwrap() > 0x7061_0000);
         assert_eq!(answer(&answers, "capabilities"), "0000000000000000");
     }
-    let managed = answers(state, "Managed_IN_0");
-    assert_eq!(possible(&managed), [] as [&str; 0], "{managed:?}");
+    // That there are answers says that an elevated one has kept what lets it write what is the instance's user's.
+    for instance in ["Managed_IN_0", "Trusted_IN_0"] {
+        let managed = answers(state, instance);
+        assert_eq!(possible(&managed), [] as [&str; 0], "{managed:?}");
+    }
     let answers = probe(state, INSTANCES[2]);
     let refused = answers.iter().filter(|(_, answer)| answer == "no");
     let refused: Vec<&str> = refused.map(|(name, _)| name.as_str()).collect();
@@ -297,6 +310,16 @@ fn exceed_memory(deployment: &Deployment) {
     let logs = deployment.approot(&["logs", "Limited_IN_0"]);
     let logs = String::from_utf8_lossy(&logs.stdout).into_owned();
     assert!(logs.contains("was killed by signal 9"), "{logs}");
+    let why = deployment.approot(&["why", "Limited_IN_0", "--format", "json"]);
+    let why: Value = serde_json::from_slice(&why.stdout).unwrap();
+    assert_eq!(why["causes"][0]["code"], "AW0309", "{why}");
+    let cure = why["causes"][0]["cure"].as_str().unwrap();
+    assert!(cure.contains("a larger `vmsize`"), "{why}");
+    assert_eq!(
+        why["death"]["limits"],
+        serde_json::json!(["memory"]),
+        "{why}"
+    );
 }
 
 /// Runs a command as a user that is not root.

@@ -1,14 +1,16 @@
 //! Deaths as a host keeps them, and files as they are looked at.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use causes::{Executable, FileKind};
-use plan::{Command, InstanceId, Paths, TaskPlan};
+use plan::{Command, EndpointKind, EndpointPlan, InstanceId, Paths, TaskPlan};
 use tempfile::TempDir;
 use tokio::task::LocalSet;
 
 use super::*;
+use crate::driver::Driver;
 use crate::tail::Tail;
 
 struct Fixture {
@@ -37,6 +39,10 @@ impl Fixture {
     }
 
     fn ends(&self, pid: i32, exit: Exit) {
+        self.ends_with(pid, exit, Memory::default());
+    }
+
+    fn ends_with(&self, pid: i32, exit: Exit, memory: Memory) {
         let tail = Tail::default();
         tail.line("out", "last words");
         self.evidence.ended(
@@ -49,6 +55,7 @@ impl Fixture {
                 // A child holds the output open for ever.
                 output_ends: Box::pin(std::future::pending()),
             },
+            memory,
         );
     }
 
@@ -201,6 +208,39 @@ async fn limits_are_kept_with_whom_they_killed() {
 }
 
 #[tokio::test]
+async fn a_death_of_want_of_memory_or_of_silence_says_so() {
+    local(async {
+        let it = Fixture::new();
+        let limited = |oom_kills| Memory {
+            peak_bytes: None,
+            limit_bytes: Some(100),
+            oom_kills,
+        };
+        it.see(&[Action::StartProgram, report(Status::Ready, false)]);
+        it.evidence.began(1, Part::Program);
+        it.ends_with(1, Exit::Signal(9), limited(1));
+        let death = it.kept().await.unwrap();
+        assert_eq!(death.limits, [Limit::Memory]);
+        let memory = Memory {
+            peak_bytes: Some(1),
+            ..limited(1)
+        };
+        assert_eq!(death.memory, memory);
+
+        it.evidence.began(2, Part::Program);
+        it.ends_with(2, Exit::Signal(9), limited(0));
+        assert_eq!(it.kept().await.unwrap().limits, []);
+
+        it.evidence.began(3, Part::Program);
+        it.evidence.exceeded(3, Limit::Watchdog);
+        it.see(&[Action::Empty]);
+        it.ends_with(3, Exit::Signal(9), limited(1));
+        assert_eq!(it.kept().await.unwrap().limits, [Limit::Watchdog]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_task_that_nobody_waits_for_does_not_hide_the_program() {
     local(async {
         let it = Fixture::new();
@@ -260,6 +300,45 @@ fn a_running_phase_goes_through_busy_and_back() {
     );
     assert_eq!(phase(&[Action::Empty]), Phase::Emptying);
     assert!(it.evidence.emptied() && !it.evidence.emptied());
+}
+
+#[tokio::test]
+async fn a_program_whose_address_is_taken_is_a_death_of_its_own() {
+    local(async {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut plan = plan(folder.path());
+        plan.pass_sockets = true;
+        plan.endpoints = vec![EndpointPlan {
+            name: "In".into(),
+            kind: EndpointKind::Internal,
+            protocol: "tcp".into(),
+            address: taken.local_addr().unwrap(),
+            public: None,
+        }];
+        let (events, mut news) = tokio::sync::mpsc::channel(8);
+        let said = tokio::sync::watch::Sender::default();
+        let mut driver = Driver::new(plan, events, said).unwrap();
+        driver.act(Action::StartProgram);
+        let told = news.recv().await.unwrap();
+        assert!(
+            format!("{told:?}").contains("ProgramNotStarted"),
+            "{told:?}"
+        );
+        driver.evidence().settle().await;
+        let death = latest(&folder.path().join("logs")).unwrap();
+        let End::NotStarted { why, reason } = &death.end else {
+            panic!("{death:?}");
+        };
+        assert_eq!(*why, NotStarted::Refused { errno: None });
+        assert!(
+            reason.starts_with("cannot listen for endpoint `In`"),
+            "{reason}"
+        );
+        let listener = death.endpoints[0].listener.as_ref().unwrap();
+        assert_eq!(listener.address, taken.local_addr().unwrap());
+    })
+    .await;
 }
 
 fn look_at(bytes: &[u8]) -> Executable {

@@ -8,7 +8,7 @@ async fn notifications_are_understood() {
         let socket = UnixDatagram::unbound().unwrap();
         socket
             .send_to(
-                b"STATUS=warming up\nREADY=1\nSTOPPING=1\n",
+                b"STATUS=warming\x1b[2J up\nREADY=1\nSTOPPING=1\n",
                 it.server.notify_path(),
             )
             .await
@@ -16,7 +16,7 @@ async fn notifications_are_understood() {
         let News::Event(detail) = it.hear().await else {
             panic!("no event")
         };
-        assert_eq!(detail, Event::Detail("warming up".into()));
+        assert_eq!(detail, Event::Detail("warming\u{fffd}[2J up".into()));
         let News::Event(Event::Released { .. }) = it.hear().await else {
             panic!("what it held as long as it was not ready")
         };
