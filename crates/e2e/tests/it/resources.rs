@@ -347,13 +347,11 @@ PATH='{path}' mkfs.ext4 "$@" && touch made"#
     let mut deployment = Deployment::spawn_with(&service, &place, &[], &[("PATH", &path)]);
     let there = |name: &str| tools.join(name).exists().then_some(()).ok_or(());
     wait_within(PATIENCE, "it begins", || there("began"));
-    deployment.approot(&["recycle", "Fixture_IN_0"]);
+    deployment.signal(Signal::TERM);
     logged(&deployment, "is brought to its end first");
     fs::write(tools.join("go"), "").unwrap();
-    deployment.await_ready();
+    deployment.await_end();
     assert_eq!(there("made"), Ok(()));
-    assert_eq!(mounts_of(&place), 2);
-    stop(&mut deployment);
     assert_eq!(mounts_of(&place), 0);
 }
 
@@ -383,10 +381,21 @@ fn an_instance_that_leaves_with_its_host_killed_leaves_nothing() {
         }
     });
     let mounts = mounts_of(&place);
-    let scaled = deployment.approot(&["scale", "Fixture=1"]);
-    assert!(scaled.status.success(), "{scaled:?}");
-    let host = processes::lock_holder(&root.join("lock")).expect("its role does not stop");
-    processes::kill(host);
+    std::thread::scope(|scope| {
+        let scaling = scope.spawn(|| deployment.approot(&["scale", "Fixture=1"]));
+        wait_within(PATIENCE, "the configuration is committed", || {
+            let printed = deployment.printed();
+            if printed.contains("configuration 2") {
+                Ok(())
+            } else {
+                Err(printed)
+            }
+        });
+        let host = processes::lock_holder(&root.join("lock")).expect("its role does not stop");
+        processes::kill(host);
+        let scaled = scaling.join().unwrap();
+        assert!(scaled.status.success(), "{scaled:?}");
+    });
     wait_within(PATIENCE, "the folder is gone", || {
         if root.exists() {
             Err(deployment.printed())
