@@ -111,9 +111,12 @@ fn names_a_storage_port(line: &str) -> bool {
 }
 
 fn is_full(store: &Store) -> bool {
-    // A file system of its own has a little more room than was declared.
-    store.used_bytes >= store.size_bytes
-        || store.free_bytes.is_some_and(|free| free < STORE_REST_BYTES)
+    let holds_all = store.used_bytes >= store.size_bytes;
+    match store.free_bytes {
+        // A file system of its own has a little more room than was declared; one with much more is not the store's.
+        Some(free) => free < STORE_REST_BYTES || (holds_all && free < store.size_bytes),
+        None => holds_all,
+    }
 }
 
 fn no_space(death: &Death) -> Option<Cause> {

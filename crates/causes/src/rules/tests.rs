@@ -310,6 +310,7 @@ fn a_full_store_is_told_from_a_full_disk() {
     };
     check(store(2 << 20, None), &["AW0205"]);
     check(store(900 << 10, Some(4096)), &["AW0205"]);
+    check(store(1100 << 10, Some(500 << 10)), &["AW0205"]);
     check(store(900 << 10, None), &["AW0206"]);
     check(store(2 << 20, Some(8 << 20)), &["AW0206"]);
     let preparing = Death {
