@@ -297,10 +297,20 @@ mod tests {
         }
     }
 
+    /// As root stores are mounted, which the end of a host would undo.
+    struct Mounted(PathBuf);
+
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            let _ = stores::release(&self.0);
+        }
+    }
+
     #[test]
     fn what_survives_a_recycle() {
         let folder = tempfile::tempdir().unwrap();
         let mut plan = plan(folder.path());
+        let _mounted = Mounted(plan.paths.root.clone());
         let package = &plan.paths.approot_source;
         fs::create_dir_all(package.join("bin")).unwrap();
         fs::write(package.join("bin/a"), "program").unwrap();
@@ -357,6 +367,7 @@ mod tests {
     fn certificates_are_placed_with_their_keys_and_nothing_else_stays() {
         let folder = tempfile::tempdir().unwrap();
         let mut plan = plan(folder.path());
+        let _mounted = Mounted(plan.paths.root.clone());
         fs::create_dir_all(&plan.paths.approot_source).unwrap();
         let store = plan.paths.root.join("certificates/LocalMachine/My");
         let certificate = |name: &str, is_elevated| CertificatePlan {
