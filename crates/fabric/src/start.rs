@@ -190,7 +190,7 @@ pub(crate) fn make_folders(settings: &Settings) -> Result<(), FabricError> {
     let sockets = settings.runtime_directory.join(LAYOUT.instances);
     let passed = if is_root { 0o711 } else { 0o700 };
     for (folder, mode) in [
-        (&settings.state, if is_root { 0o711 } else { 0o755 }),
+        (&settings.state, passed),
         (&settings.runtime_directory, passed),
         (&sockets, passed),
     ] {
