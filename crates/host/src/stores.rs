@@ -2,7 +2,7 @@
 //!
 //! Where the machine allows it, a store is a file system of its own, in a sparse file beside it: a program that
 //! writes more than was declared is told that the disk is full, and nobody else's disk is. That takes root, a
-//! loop device and the programs `mkfs.ext4` and `mount`. Elsewhere a store is a folder, which is [`watched`].
+//! loop device and the programs `mkfs.ext4` and `mount`. Elsewhere a store is a folder, which is watched.
 //!
 //! A file system is made once, stays mounted across recycles, and is unmounted when its host ends. What a host
 //! that was killed has left mounted, the next one of the instance takes over; of an instance that is not to run
