@@ -213,16 +213,21 @@ fn mounts_of(place: &Place) -> usize {
 }
 
 fn logged(deployment: &Deployment, text: &str) {
+    logged_by(deployment, text, 1);
+}
+
+/// Waits until so many instances have printed it; returns the logs.
+fn logged_by(deployment: &Deployment, text: &str, n_instances: usize) -> String {
     let logs = || {
         let output = deployment.approot(&["logs"]);
         let output = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.contains(text) {
-            Ok(())
+        if output.matches(text).count() >= n_instances {
+            Ok(output)
         } else {
             Err(output)
         }
     };
-    wait_within(PATIENCE, &format!("`{text}` is logged"), logs);
+    wait_within(PATIENCE, &format!("`{text}` is logged"), logs)
 }
 
 #[test]
@@ -266,25 +271,13 @@ fn a_store_outlives_a_reboot_beside_other_instances() {
     let place = Place::new(folder.path());
     let mut deployment = Deployment::spawn(&service, &place, &[]);
     deployment.await_ready();
-    let filled = || {
-        let output = deployment.approot(&["logs"]);
-        let output = String::from_utf8_lossy(&output.stdout).into_owned();
-        let n_filled = output.matches("out: filled\n").count();
-        if n_filled == 2 { Ok(()) } else { Err(output) }
-    };
-    wait_within(PATIENCE, "both have filled their stores", filled);
+    logged_by(&deployment, "out: filled\n", 2);
     for instance in ["Fixture_IN_0", "Fixture_IN_1"] {
         let rebooted = deployment.approot(&["reboot", instance]);
         assert!(rebooted.status.success(), "{rebooted:?}");
     }
-    let found = || {
-        let output = deployment.approot(&["logs"]);
-        let output = String::from_utf8_lossy(&output.stdout).into_owned();
-        let n_found = output.matches("found filler and\n").count();
-        assert!(!output.contains("is in use"), "{output}");
-        if n_found == 2 { Ok(()) } else { Err(output) }
-    };
-    wait_within(PATIENCE, "both have found what they had", found);
+    let logs = logged_by(&deployment, "found filler and\n", 2);
+    assert!(!logs.contains("is in use"), "{logs}");
     assert_eq!(mounts_of(&place), 4);
     stop(&mut deployment);
     assert_eq!(mounts_of(&place), 0);
